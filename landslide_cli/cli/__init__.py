@@ -1,0 +1,1 @@
+"""The command line: parse, configure, run a workflow, show."""

@@ -1,0 +1,67 @@
+"""The command line: its commands, `--version`, and what happens when something goes wrong."""
+
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from landslide_cli import __version__
+from landslide_cli.cli import console
+from landslide_cli.cli.demo import demo
+from landslide_cli.cli.fetch import fetch
+from landslide_cli.cli.info import info
+from landslide_cli.cli.map import map_
+from landslide_cli.cli.predict import predict
+from landslide_cli.cli.vectorize import vectorize
+from landslide_cli.errors import LandslideError
+
+INTERRUPTED = 130
+
+
+class _Boundary(TyperGroup):
+    """Ends expected failures with one message and their exit code; a bug keeps its traceback."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except LandslideError as error:
+            console.fail(str(error))
+            raise typer.Exit(error.exit_code) from error
+        except KeyboardInterrupt as error:
+            console.fail("interrupted")
+            raise typer.Exit(INTERRUPTED) from error
+
+
+app = typer.Typer(
+    cls=_Boundary,
+    name="landslide",
+    help="Map landslides from Sentinel-2 images before and after an event.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"landslide {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    _: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Map landslides from Sentinel-2 images before and after an event."""
+
+
+app.command("map")(map_)
+for command in (fetch, predict, vectorize, demo, info):
+    app.command()(command)
+
+
+def main() -> None:
+    """Run the command line."""
+    app()

@@ -1,0 +1,73 @@
+"""All that is printed: messages and progress on stderr, a summary as a table there or as JSON on stdout."""
+
+import json
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+console = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def fail(message: str) -> None:
+    """Show an error."""
+    console.print(f"[bold red]error:[/] {escape(message)}")
+
+
+def say(message: str) -> None:
+    """Show a line that the user should read."""
+    console.print(escape(message))
+
+
+@contextmanager
+def working(verbose: bool) -> Iterator[Callable[[str, float], None]]:
+    """Show the log and a progress bar while the block runs; yield what takes the progress."""
+    from rich.logging import RichHandler
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+
+    logging.basicConfig(
+        level=logging.INFO if verbose else logging.WARNING,
+        format="%(message)s",
+        handlers=[RichHandler(console=console, show_time=verbose, show_path=False)],
+        force=True,
+    )
+    # Only this program's log is of interest; libraries report each request.
+    for name in ("rasterio", "fiona", "odc", "urllib3", "pystac_client", "botocore"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task("", total=1.0)
+        yield lambda step, share: bar.update(task, description=escape(step), completed=share)
+
+
+def show(summary: Any, rows: Mapping[str, Any], as_json: bool) -> None:
+    """Show a workflow's summary.
+
+    Args:
+        summary: the dataclass that the workflow returned, printed whole as JSON.
+        rows: what a person reads of it.
+        as_json: print JSON on stdout instead of the table.
+    """
+    if as_json:
+        print(json.dumps(asdict(summary), default=_plain, indent=2))  # noqa: T201
+        return
+    table = Table(show_header=False, box=None, pad_edge=False)
+    table.add_column(style="dim", no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, value in rows.items():
+        table.add_row(escape(name), escape(str(value)))
+    console.print(table)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Path):
+        return str(value)
+    if hasattr(value, "item"):
+        return value.item()
+    raise TypeError(f"{type(value)} has no JSON form")

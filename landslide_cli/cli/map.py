@@ -1,0 +1,55 @@
+"""`landslide map`."""
+
+from landslide_cli.cli import console, fetch, predict, vectorize
+from landslide_cli.cli import options as o
+from landslide_cli.config import FetchConfig, MapConfig, PredictConfig, VectorizeConfig
+
+
+def map_(
+    event_date: o.EventDate,
+    out: o.Out,
+    aoi: o.Aoi = None,
+    catalog: o.CatalogOption = o.default(FetchConfig, "catalog"),
+    pre: o.Pre = None,
+    post: o.Post = None,
+    dem: o.Dem = None,
+    no_dem: o.NoDem = False,
+    bands: o.Bands = None,
+    scale: o.Scale = o.default(FetchConfig, "scale"),
+    offset: o.Offset = o.default(FetchConfig, "offset"),
+    pre_date: o.PreDate = None,
+    post_date: o.PostDate = None,
+    pre_days: o.PreDays = o.default(FetchConfig, "pre_days"),
+    post_days: o.PostDays = o.default(FetchConfig, "post_days"),
+    max_cloud: o.MaxCloud = o.default(FetchConfig, "max_cloud"),
+    workers: o.Workers = o.default(FetchConfig, "workers"),
+    overwrite: o.Overwrite = False,
+    yes: o.Yes = False,
+    model: o.Model = o.default(PredictConfig, "model"),
+    device: o.Device = o.default(PredictConfig, "device"),
+    threshold: o.Threshold = None,
+    stride: o.Stride = o.default(PredictConfig, "stride"),
+    min_slope: o.MinSlope = o.default(PredictConfig, "min_slope"),
+    min_area: o.MinArea = o.default(VectorizeConfig, "min_area"),
+    simplify: o.Simplify = o.default(VectorizeConfig, "simplify"),
+    as_json: o.Json = False,
+    verbose: o.Verbose = False,
+) -> None:
+    """Map the landslides of an event: fetch, predict and vectorize in one."""
+    from landslide_cli.workflows.map import map_event
+
+    config = MapConfig(
+        fetch=FetchConfig(
+            out=out, event_date=event_date, aoi=aoi, catalog=catalog, pre=tuple(pre or ()), post=tuple(post or ()),
+            dem=dem, no_dem=no_dem, bands=bands, scale=scale, offset=offset, pre_date=pre_date, post_date=post_date,
+            pre_days=pre_days, post_days=post_days, max_cloud=max_cloud, workers=workers, overwrite=overwrite, yes=yes,
+        ),
+        predict=PredictConfig(
+            event=out, model=model, device=device, threshold=threshold, stride=stride, min_slope=min_slope
+        ),
+        vectorize=VectorizeConfig(event=out, min_area=min_area, simplify=simplify),
+    )  # fmt: skip
+    with console.working(verbose) as progress:
+        summary = map_event(config, progress)
+    rows = fetch.rows(summary.fetch) | predict.rows(summary.predict) | vectorize.rows(summary.vectorize)
+    console.show(summary, rows, as_json)

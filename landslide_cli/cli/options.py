@@ -1,0 +1,70 @@
+"""Options that several commands share, and where their defaults come from."""
+
+from dataclasses import fields
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+Json = Annotated[bool, typer.Option("--json", help="Print the summary as JSON on stdout.")]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show the log.")]
+EventFolder = Annotated[Path, typer.Argument(metavar="EVENT", help="Event folder made by `landslide fetch`.")]
+
+Aoi = Annotated[
+    str | None,
+    typer.Option(metavar="FILE|BBOX", help="Area of interest: a vector file, or west,south,east,north in degrees."),
+]
+EventDate = Annotated[str, typer.Option(metavar="DATE", help="Day of the event, YYYY-MM-DD.")]
+Out = Annotated[Path, typer.Option(metavar="EVENT", help="Event folder to write.")]
+CatalogOption = Annotated[
+    str,
+    typer.Option("--catalog", metavar="NAME|URL|FILE", help="STAC catalog to take images and elevation from."),
+]
+Pre = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="PATH",
+        help="Image before the event: a file, a folder of band files; can be repeated.",
+        show_default=False,
+    ),
+]
+Post = Annotated[
+    list[str] | None,
+    typer.Option(metavar="PATH", help="Image after the event, like --pre.", show_default=False),
+]
+Dem = Annotated[str | None, typer.Option(metavar="FILE", help="Elevation in metres, with --pre and --post.")]
+NoDem = Annotated[bool, typer.Option("--no-dem", help="Go without elevation; some models then cannot run.")]
+Bands = Annotated[
+    str | None, typer.Option(metavar="NAMES", help="Bands of --pre and --post files, such as B02,B03,B04.")
+]
+Scale = Annotated[float, typer.Option(help="Reflectance = value x scale + offset, with --pre and --post.")]
+Offset = Annotated[float, typer.Option(help="See --scale; -0.1 for products of baseline 04.00 and later.")]
+PreDate = Annotated[str | None, typer.Option(metavar="DATE", help="Acquisition date of --pre.")]
+PostDate = Annotated[str | None, typer.Option(metavar="DATE", help="Acquisition date of --post.")]
+PreDays = Annotated[int, typer.Option(min=1, help="Days before the event to search.")]
+PostDays = Annotated[int, typer.Option(min=1, help="Days after the event to search.")]
+MaxCloud = Annotated[float, typer.Option(min=0, max=100, help="Percent of the AOI that clouds may hide in a scene.")]
+Workers = Annotated[int, typer.Option(min=1, max=64, help="Concurrent reads.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an event fetched with other options.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Go on although the AOI is very large.")]
+
+Model = Annotated[
+    str, typer.Option(metavar="NAME|PATH", help="Shipped model, ONNX file, or detector: rdndvi, red-change.")
+]
+Device = Annotated[str, typer.Option(metavar="auto|cuda|cpu", help="What to run the model on.")]
+Threshold = Annotated[
+    float | None,
+    typer.Option(metavar="P", help="Probability from which a pixel is a landslide.", show_default="the model's own"),
+]
+Stride = Annotated[int, typer.Option(min=1, help="Pixels between windows.")]
+MinSlope = Annotated[float, typer.Option(min=0, max=90, help="Degrees; flatter ground is none to a detector.")]
+
+MinArea = Annotated[float, typer.Option(metavar="M2", help="Smallest landslide in square metres.")]
+Simplify = Annotated[
+    float, typer.Option(metavar="M", help="How far outlines may be moved to simplify them, in metres.")
+]
+
+
+def default(config: type, name: str) -> Any:
+    """Return the default of a configuration's field, so that it is stated in one place only."""
+    return next(field.default for field in fields(config) if field.name == name)

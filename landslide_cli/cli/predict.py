@@ -1,0 +1,40 @@
+"""`landslide predict`."""
+
+from typing import TYPE_CHECKING
+
+from landslide_cli.cli import console
+from landslide_cli.cli import options as o
+from landslide_cli.config import PredictConfig
+
+if TYPE_CHECKING:
+    from landslide_cli.workflows.predict import PredictSummary
+
+
+def predict(
+    event: o.EventFolder,
+    model: o.Model = o.default(PredictConfig, "model"),
+    device: o.Device = o.default(PredictConfig, "device"),
+    threshold: o.Threshold = None,
+    stride: o.Stride = o.default(PredictConfig, "stride"),
+    min_slope: o.MinSlope = o.default(PredictConfig, "min_slope"),
+    as_json: o.Json = False,
+    verbose: o.Verbose = False,
+) -> None:
+    """Run a model over an event: a map of landslide probability."""
+    from landslide_cli.workflows.predict import predict as run
+
+    config = PredictConfig(
+        event=event, model=model, device=device, threshold=threshold, stride=stride, min_slope=min_slope
+    )
+    with console.working(verbose) as progress:
+        summary = run(config, progress)
+    console.show(summary, rows(summary), as_json)
+
+
+def rows(summary: "PredictSummary") -> dict[str, str]:
+    """Return what a person reads of a prediction."""
+    return {
+        "model": f"{summary.model}, run on {summary.provider} in {summary.seconds:.1f} s",
+        "analysed": f"{summary.analysed_percent:.1f} % of the grid",
+        "landslide": f"{summary.landslide_percent:.2f} % of that, at a probability of {summary.threshold:g} or more",
+    }

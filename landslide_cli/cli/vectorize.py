@@ -1,0 +1,37 @@
+"""`landslide vectorize`."""
+
+from typing import TYPE_CHECKING
+
+from landslide_cli.cli import console
+from landslide_cli.cli import options as o
+from landslide_cli.config import VectorizeConfig
+
+if TYPE_CHECKING:
+    from landslide_cli.workflows.vectorize import VectorizeSummary
+
+
+def vectorize(
+    event: o.EventFolder,
+    min_area: o.MinArea = o.default(VectorizeConfig, "min_area"),
+    simplify: o.Simplify = o.default(VectorizeConfig, "simplify"),
+    threshold: o.Threshold = None,
+    as_json: o.Json = False,
+    verbose: o.Verbose = False,
+) -> None:
+    """Turn a map of probability into landslide polygons."""
+    from landslide_cli.workflows.vectorize import vectorize as run
+
+    config = VectorizeConfig(event=event, min_area=min_area, simplify=simplify, threshold=threshold)
+    with console.working(verbose) as progress:
+        summary = run(config, progress)
+    console.show(summary, rows(summary), as_json)
+
+
+def rows(summary: "VectorizeSummary") -> dict[str, str]:
+    """Return what a person reads of the polygons."""
+    return {
+        "landslides": f"{summary.landslides}, {summary.area_m2 / 1e4:.1f} ha, largest {summary.largest_m2 / 1e4:.2f} ha",
+        "analysed": f"{summary.analysed_percent:.1f} % of the AOI; the rest is in the layer not_analysed",
+        "GeoJSON": str(summary.geojson),
+        "GeoPackage": str(summary.geopackage),
+    }

@@ -1,0 +1,112 @@
+"""One frozen dataclass per workflow. Every default lives here, once."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+Progress = Callable[[str, float], None]
+"""Called with what is being done and the share done, 0..1."""
+
+
+def silent(_step: str, _share: float) -> None:
+    """Take progress and show nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class FetchConfig:
+    """What `fetch` needs to know."""
+
+    out: Path
+    """Event folder to write."""
+    event_date: str
+    """ISO date of the event."""
+    aoi: str | None = None
+    """A vector file, or `west,south,east,north` in degrees. Optional where images are given as files."""
+    catalog: str = "planetary-computer"
+    """A name in `imagery.catalogs.CATALOGS`, the URL of a STAC API, or an item collection on disk."""
+    pre: tuple[str, ...] = ()
+    post: tuple[str, ...] = ()
+    """Images at hand: files, or folders of band files. With these, no catalog is asked."""
+    dem: str | None = None
+    no_dem: bool = False
+    bands: str | None = None
+    """Names of the channels of `pre` and `post`, comma-separated, where the files do not say."""
+    scale: float = 0.0001
+    offset: float = 0.0
+    """Reflectance = value x scale + offset, for images given as files."""
+    pre_date: str | None = None
+    post_date: str | None = None
+    """Acquisition dates of images given as files."""
+    pre_days: int = 90
+    post_days: int = 30
+    """Search windows before and after the event (paper, section 3.2: three months and one month)."""
+    max_cloud: float = 40.0
+    """Percent of the AOI that clouds may hide in a scene."""
+    workers: int = 4
+    """Concurrent reads: enough to hide latency, few enough not to be throttled."""
+    overwrite: bool = False
+    yes: bool = False
+    """Go on although the AOI is larger than `AOI_LIMIT_KM2`."""
+
+    def parameters(self) -> dict[str, object]:
+        """Return what the content of the event depends on: its provenance, and how a rerun knows itself."""
+        return {
+            "aoi": self.aoi, "event_date": self.event_date, "catalog": None if self.pre else self.catalog,
+            "pre": list(self.pre), "post": list(self.post), "dem": self.dem, "no_dem": self.no_dem,
+            "bands": self.bands, "scale": self.scale, "offset": self.offset,
+            "pre_date": self.pre_date, "post_date": self.post_date,
+            "pre_days": self.pre_days, "post_days": self.post_days, "max_cloud": self.max_cloud,
+        }  # fmt: skip
+
+
+AOI_LIMIT_KM2 = 15_000
+"""Above this an AOI needs `--yes`: more than one granule (12,056 km2), hours on a laptop, often a mistake."""
+
+
+@dataclass(frozen=True, slots=True)
+class PredictConfig:
+    """What `predict` needs to know."""
+
+    event: Path
+    model: str = "bbunet"
+    """A name in `weights/`, the path of an ONNX file, or a detector: `rdndvi`, `red-change`."""
+    device: str = "auto"
+    threshold: float | None = None
+    """Probability from which a pixel counts as landslide; the model's own where not given."""
+    stride: int = 192
+    """Pixels between windows: 64 px of a 256 px window are shared, beyond which the map changes little."""
+    batch: int = 4
+    """Windows per call on the CPU; on a GPU four times as many."""
+    min_slope: float = 10.0
+    """Degrees; flatter ground is no landslide to the training-free detectors, where terrain is known."""
+
+
+@dataclass(frozen=True, slots=True)
+class VectorizeConfig:
+    """What `vectorize` needs to know."""
+
+    event: Path
+    min_area: float = 400.0
+    """m2: four pixels, the least that two bands at 20 m can tell from noise."""
+    simplify: float = 0.0
+    """m; 0 keeps the outline of the pixels."""
+    threshold: float | None = None
+    """Probability; the one `predict` recorded where not given."""
+
+
+@dataclass(frozen=True, slots=True)
+class MapConfig:
+    """What `map` needs to know: fetch, predict and vectorize on one folder."""
+
+    fetch: FetchConfig
+    predict: PredictConfig
+    vectorize: VectorizeConfig
+
+
+@dataclass(frozen=True, slots=True)
+class DemoConfig:
+    """What `demo` needs to know."""
+
+    out: Path = Path("landslide-demo")
+    model: str = "bbunet"
+    seed: int = 7

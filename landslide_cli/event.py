@@ -1,0 +1,233 @@
+"""The event folder: its file names, and `event.json`, a STAC Item that says where everything came from."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+from shapely import box, set_precision
+from shapely.geometry import mapping, shape
+from shapely.geometry.base import BaseGeometry
+
+from landslide_cli import __version__
+from landslide_cli.errors import InputError
+from landslide_cli.files import atomic
+
+ITEM = "event.json"
+
+_COG = "image/tiff; application=geotiff; profile=cloud-optimized"
+
+
+@dataclass(frozen=True, slots=True)
+class Product:
+    """A file of the event folder."""
+
+    file: str
+    title: str
+    media_type: str
+    roles: tuple[str, ...]
+
+
+PRODUCTS: Final[Mapping[str, Product]] = {
+    "pre": Product("pre.tif", "Image before the event", _COG, ("data", "reflectance")),
+    "post": Product("post.tif", "Image after the event", _COG, ("data", "reflectance")),
+    "terrain": Product("terrain.tif", "Elevation, slope, sine and cosine of the aspect", _COG, ("data",)),
+    "clear": Product("clear.tif", "1 where the ground is seen on both dates, else 0", _COG, ("data-mask",)),
+    "probability": Product(
+        "probability.tif", "Landslide probability in percent, 255 where not analysed", _COG, ("data",)
+    ),
+    "landslides": Product("landslides.geojson", "Landslides, WGS 84", "application/geo+json", ("data",)),
+    "not_analysed": Product(
+        "not_analysed.geojson", "Ground that could not be analysed, WGS 84", "application/geo+json", ("data",)
+    ),
+    "geopackage": Product(
+        "landslides.gpkg",
+        "Landslides and what was not analysed, in the event's CRS",
+        "application/geopackage+sqlite3",
+        ("data",),
+    ),
+}
+"""Every file of an event, by the key of its STAC asset."""
+
+FETCHED: Final = ("pre", "post", "terrain", "clear")
+PREDICTED: Final = ("probability",)
+VECTORIZED: Final = ("landslides", "not_analysed", "geopackage")
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """An event folder that `fetch` has completed."""
+
+    folder: Path
+    item: Mapping[str, Any]
+    """The STAC Item of `event.json`."""
+
+    @classmethod
+    def open(cls, folder: Path) -> "Event":
+        """Read the event in `folder`.
+
+        Raises:
+            InputError: there is no complete event in that folder.
+        """
+        path = folder / ITEM
+        if not folder.is_dir():
+            raise InputError(f"{folder} is not an event folder: no such folder; make one with `landslide fetch`")
+        if not path.exists():
+            raise InputError(
+                f"{folder} holds no {ITEM}: it is not an event folder, or its fetch did not end; "
+                "run `landslide fetch` with this folder as --out"
+            )
+        try:
+            item = json.loads(path.read_text(encoding="utf-8"))
+            event = cls(folder, item)
+            bands, aoi = event.bands, event.aoi
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise InputError(f"{path} is not the record of an event ({error!r}); fetch the event again") from error
+        missing = [p for key in FETCHED if key in item["assets"] and not (p := event.path(key)).exists()]
+        if missing or not bands or aoi.is_empty:
+            raise InputError(f"{folder} lacks {', '.join(p.name for p in missing)}; fetch the event again")
+        return event
+
+    def path(self, product: str) -> Path:
+        """Return where `product` (a key of `PRODUCTS`) lies or will lie."""
+        return self.folder / PRODUCTS[product].file
+
+    def has(self, product: str) -> bool:
+        """Tell whether the record lists `product` and the file is there."""
+        return product in self.item["assets"] and self.path(product).exists()
+
+    @property
+    def properties(self) -> Mapping[str, Any]:
+        """The properties of the STAC Item."""
+        properties: Mapping[str, Any] = self.item["properties"]
+        return properties
+
+    @property
+    def aoi(self) -> BaseGeometry:
+        """The area of interest, EPSG:4326."""
+        return shape(self.item["geometry"])
+
+    @property
+    def bands(self) -> tuple[str, ...]:
+        """The channels of `pre.tif` and `post.tif`."""
+        return tuple(self.properties["landslide:bands"])
+
+    @property
+    def event_date(self) -> str:
+        """ISO date of the event."""
+        return str(self.properties["landslide:event_date"])
+
+    @property
+    def scenes(self) -> list[dict[str, Any]]:
+        """The images used: side, id, datetime and more."""
+        return list(self.properties["landslide:scenes"])
+
+    def dates(self, side: str) -> str | None:
+        """Return the acquisition date (ISO) of the `pre` or `post` side; `first/last` where they differ."""
+        days = sorted({s["datetime"][:10] for s in self.scenes if s["side"] == side and s["datetime"]})
+        return "/".join(dict.fromkeys((days[0], days[-1]))) if days else None
+
+    def step(self, name: str) -> Mapping[str, Any]:
+        """Return what the workflow `name` recorded; empty if it did not run."""
+        recorded: Mapping[str, Any] = self.properties.get("landslide:steps", {}).get(name, {})
+        return recorded
+
+    def record(self, name: str, products: tuple[str, ...], facts: Mapping[str, Any]) -> "Event":
+        """Write into `event.json` that workflow `name` made `products`, with the `facts` to remember.
+
+        What later workflows had made from older products is taken off the record and off the disk.
+        """
+        order = {"fetch": FETCHED, "predict": PREDICTED, "vectorize": VECTORIZED}
+        later = list(order)[list(order).index(name) + 1 :]
+        stale = {product for step in later for product in order[step]}
+        steps = {k: v for k, v in self.properties.get("landslide:steps", {}).items() if k not in later}
+        steps[name] = {"software": f"landslide {__version__}", "datetime": now(), **facts}
+        assets = {k: v for k, v in self.item["assets"].items() if k not in stale}
+        assets |= {product: _asset(product) for product in products if self.path(product).exists()}
+        lineage = "; ".join(f"{step} by {done['software']} at {done['datetime']}" for step, done in steps.items())
+        properties = {
+            **self.properties,
+            "updated": now(),
+            "processing:software": {"landslide": __version__},
+            "processing:lineage": lineage,
+            "landslide:steps": steps,
+        }
+        event = Event(self.folder, {**self.item, "properties": properties, "assets": assets})
+        event.save()
+        for product in stale:
+            event.path(product).unlink(missing_ok=True)
+        return event
+
+    def save(self) -> None:
+        """Write `event.json`."""
+        with atomic(self.folder / ITEM) as temporary:
+            temporary.write_text(json.dumps(self.item, indent=2) + "\n", encoding="utf-8")
+
+
+def new_event(
+    folder: Path,
+    *,
+    aoi: BaseGeometry,
+    event_date: str,
+    bands: tuple[str, ...],
+    scenes: list[dict[str, Any]],
+    crs: str,
+    shape_px: tuple[int, int],
+    transform: tuple[float, ...],
+) -> Event:
+    """Describe an event as a STAC Item (STAC 1.0.0, projection and processing extensions); nothing is written.
+
+    Args:
+        folder: where the event lies.
+        aoi: area of interest, EPSG:4326.
+        event_date: ISO date.
+        bands: channels of the images.
+        scenes: one dictionary per image, with `side`, `id`, `datetime` and, for catalogs, `href`.
+        crs: authority code of the grid, such as `EPSG:32618`.
+        shape_px: height and width of the grid.
+        transform: the six numbers of the grid's affine transformation, row by row.
+    """
+    times = sorted(s["datetime"] for s in scenes if s["datetime"])
+    day = (f"{event_date}T00:00:00Z", f"{event_date}T23:59:59Z")
+    geometry = set_precision(aoi, 1e-7)
+    properties = {
+        "title": f"Landslides of {event_date}",
+        "datetime": None,
+        "start_datetime": min([day[0], *times]),
+        "end_datetime": max([day[1], *times]),
+        "created": now(),
+        "proj:code": crs,
+        "proj:epsg": int(crs.split(":")[1]),
+        "proj:shape": list(shape_px),
+        "proj:transform": list(transform),
+        "landslide:event_date": event_date,
+        "landslide:bands": list(bands),
+        "landslide:scenes": scenes,
+    }
+    item = {
+        "type": "Feature",
+        "stac_version": "1.0.0",
+        "stac_extensions": [
+            "https://stac-extensions.github.io/projection/v1.1.0/schema.json",
+            "https://stac-extensions.github.io/processing/v1.2.0/schema.json",
+        ],
+        "id": folder.absolute().name,
+        "geometry": mapping(geometry),
+        "bbox": list(box(*geometry.bounds).bounds),
+        "properties": properties,
+        "links": [{"rel": "derived_from", "href": s["href"], "title": s["id"]} for s in scenes if s.get("href")],
+        "assets": {},
+    }
+    return Event(folder, item)
+
+
+def now() -> str:
+    """Return the current time in UTC, as STAC writes it."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _asset(product: str) -> dict[str, Any]:
+    p = PRODUCTS[product]
+    return {"href": f"./{p.file}", "title": p.title, "type": p.media_type, "roles": list(p.roles)}

@@ -1,0 +1,1 @@
+"""What comes from space, onto one grid."""

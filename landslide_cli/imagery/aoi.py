@@ -1,0 +1,117 @@
+"""The area of interest, read from what the user gives, and refused where it cannot be meant."""
+
+import math
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import fiona
+import shapely
+from fiona.errors import FionaError
+from fiona.transform import transform_geom
+from pyproj import Geod
+from shapely.geometry import box, shape
+from shapely.geometry.base import BaseGeometry
+
+from landslide_cli.errors import InputError
+
+_NUMBER = r"[-+]?\d+(?:\.\d*)?(?:[eE][-+]?\d+)?"
+_BBOX = re.compile(rf"\s*{_NUMBER}(?:\s*,\s*{_NUMBER})*\s*")
+_HINT = "expected longitudes within -180..180 and latitudes within -90..90"
+
+
+@dataclass(frozen=True, slots=True)
+class AOI:
+    """An area of interest."""
+
+    geometry: BaseGeometry
+    """Polygon or multipolygon, EPSG:4326."""
+
+    @property
+    def area_km2(self) -> float:
+        """Area on the WGS 84 ellipsoid in km2."""
+        return abs(float(Geod(ellps="WGS84").geometry_area_perimeter(self.geometry)[0])) / 1e6
+
+    @property
+    def utm(self) -> str:
+        """The UTM zone in which the AOI's centre lies, such as `EPSG:32618`."""
+        centre = self.geometry.centroid
+        zone = min(int((centre.x + 180) // 6) + 1, 60)
+        return f"EPSG:{(32600 if centre.y >= 0 else 32700) + zone}"
+
+
+def read_aoi(text: str) -> AOI:
+    """Read an AOI from a vector file (features are united) or from `west,south,east,north` in degrees.
+
+    Raises:
+        InputError: the file is missing, no vector, empty or without polygons; coordinates are out of
+            range, look swapped, or cross the antimeridian.
+    """
+    geometry = _from_bbox(text) if _BBOX.fullmatch(text) else _from_file(Path(text))
+    _check_range(geometry, text)
+    return AOI(geometry)
+
+
+def _from_bbox(text: str) -> BaseGeometry:
+    numbers = [float(number) for number in text.split(",")]
+    if len(numbers) != 4:
+        raise InputError(f"AOI {text!r} has {len(numbers)} numbers; a bounding box is west,south,east,north")
+    west, south, east, north = numbers
+    if west > east and all(abs(x) <= 180 for x in (west, east)):
+        raise InputError(
+            f"AOI {text!r} has its west edge east of its east edge: it crosses the antimeridian or is swapped; "
+            "give west,south,east,north, and map each side of the antimeridian on its own"
+        )
+    if south >= north or west == east:
+        raise InputError(f"AOI {text!r} is empty; give west,south,east,north with west < east and south < north")
+    return box(west, south, east, north)
+
+
+def _from_file(path: Path) -> BaseGeometry:
+    if not path.exists():
+        raise InputError(
+            f"AOI {str(path)!r} is neither a file nor west,south,east,north; check the path, "
+            "or give a bounding box such as --aoi=-73.8,18.3,-73.5,18.6"
+        )
+    try:
+        with fiona.open(path) as layer:
+            crs = layer.crs
+            features = [feature.geometry for feature in layer if feature.geometry is not None]
+    except (FionaError, OSError, ValueError, AttributeError) as error:
+        raise InputError(
+            f"AOI {path} is not a vector file that can be read ({error}); use GeoJSON, GeoPackage, Shapefile or KML"
+        ) from error
+    if not features:
+        raise InputError(f"AOI {path} is empty: it holds no feature with a geometry; draw at least one polygon")
+    if crs and crs.to_epsg() != 4326:
+        features = [transform_geom(crs, "EPSG:4326", feature) for feature in features]
+    polygons = [polygon for f in features for polygon in _polygons(shape(f))]
+    united = shapely.union_all(polygons)
+    if united.is_empty or united.area == 0:
+        kinds = ", ".join(sorted({f.type for f in map(shape, features)}))
+        raise InputError(f"AOI {path} holds no polygon with an area, only: {kinds}; draw at least one polygon")
+    return united
+
+
+def _polygons(geometry: BaseGeometry) -> list[BaseGeometry]:
+    parts = shapely.get_parts(shapely.make_valid(shapely.force_2d(geometry))).tolist()
+    return [part for part in parts if part.geom_type in ("Polygon", "MultiPolygon")]
+
+
+def _check_range(geometry: BaseGeometry, source: str) -> None:
+    west, south, east, north = geometry.bounds
+    if not all(map(math.isfinite, (west, south, east, north))):
+        raise InputError(f"AOI {source} has coordinates that are no numbers; {_HINT}")
+    if (abs(south) > 90 or abs(north) > 90) and max(abs(west), abs(east)) <= 90:
+        raise InputError(
+            f"AOI {source} reaches latitude {max(south, north, key=abs):g}: longitude and latitude seem swapped; {_HINT}"
+        )
+    if max(abs(south), abs(north)) > 90 or max(abs(west), abs(east)) > 180:
+        raise InputError(f"AOI {source} spans {west:g},{south:g},{east:g},{north:g}; {_HINT}, EPSG:4326")
+    if east - west > 180:
+        raise InputError(
+            f"AOI {source} spans {east - west:.0f} degrees of longitude: it crosses the antimeridian; "
+            "map each side of it on its own"
+        )
+    if max(abs(south), abs(north)) > 84:
+        raise InputError(f"AOI {source} reaches latitude {max(south, north, key=abs):g}; Sentinel-2 sees up to 84")

@@ -1,0 +1,51 @@
+"""The contract that every image, model and file of this project keeps: channels, codes, nodata."""
+
+from enum import IntEnum
+from typing import Final
+
+BANDS: Final = ("B01", "B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A", "B09", "B11", "B12")
+"""Channel order of Sentinel-2 L2A images."""
+
+BAND_GSD_M: Final = dict(zip(BANDS, (60, 10, 10, 10, 20, 20, 20, 10, 20, 60, 20, 20), strict=True))
+"""Native ground sampling distance of each band in metres."""
+
+TERRAIN_BANDS: Final = ("elevation", "slope", "aspect_sin", "aspect_cos")
+"""Channel order of terrain: metres, degrees, sine and cosine of the aspect (clockwise from north, downslope)."""
+
+GSD_M: Final = 10
+"""Ground sampling distance of an event's grid in metres."""
+
+NODATA: Final = 0
+"""Digital number of a pixel that was not observed."""
+
+REFLECTANCE_ONE: Final = 10_000
+"""Digital number of reflectance 1."""
+
+BASELINE_OFFSET: Final = 1000
+"""What products of processing baseline 04.00 and later add to every digital number."""
+
+NOT_OBSERVED: Final = 0
+"""Value in `clear.tif`: cloud, shadow, snow or nodata before or after the event."""
+
+CLEAR: Final = 1
+"""Value in `clear.tif`: the ground is seen on both dates."""
+
+NOT_ANALYSED: Final = 255
+"""Value in `probability.tif` where no probability could be given; others are percent, 0 to 100."""
+
+
+class SCL(IntEnum):
+    """Codes of the Sentinel-2 L2A scene classification."""
+
+    NODATA = 0
+    SATURATED = 1
+    DARK = 2
+    CLOUD_SHADOW = 3
+    VEGETATION = 4
+    NOT_VEGETATED = 5
+    WATER = 6
+    UNCLASSIFIED = 7
+    CLOUD_MEDIUM = 8
+    CLOUD_HIGH = 9
+    THIN_CIRRUS = 10
+    SNOW = 11

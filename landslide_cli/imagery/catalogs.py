@@ -1,0 +1,205 @@
+"""STAC catalogs: where they are, how their items are read, and what their numbers mean."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import urlparse
+
+import planetary_computer
+import pystac
+import pystac_client
+import requests
+from pystac_client.exceptions import APIError
+from pystac_client.stac_api_io import StacApiIO
+from shapely.geometry import mapping, shape
+from shapely.geometry.base import BaseGeometry
+
+from landslide_cli.errors import CatalogError, InputError
+from landslide_cli.imagery.bands import BANDS, BASELINE_OFFSET, REFLECTANCE_ONE
+
+
+@dataclass(frozen=True, slots=True)
+class Catalog:
+    """A STAC API or an item collection on disk."""
+
+    name: str
+    href: str
+    """URL of the API, or path of the item collection."""
+    images: tuple[str, ...] = ("sentinel-2-l2a", "sentinel-2-c1-l2a")
+    """Collections of Sentinel-2 L2A scenes; those that the catalog lacks give nothing."""
+    elevation: tuple[str, ...] = ("alos-dem", "cop-dem-glo-30")
+    """Collections of elevation tiles, the preferred one first."""
+
+    @property
+    def is_api(self) -> bool:
+        """Whether the catalog is asked over HTTP."""
+        return urlparse(self.href).scheme in ("http", "https")
+
+
+CATALOGS: Final[Mapping[str, Catalog]] = {
+    catalog.name: catalog
+    for catalog in (
+        Catalog(
+            "planetary-computer",
+            "https://planetarycomputer.microsoft.com/api/stac/v1",
+            images=("sentinel-2-l2a",),
+        ),
+        # The older collection of Earth Search declares offsets that its files do not have.
+        Catalog(
+            "earth-search",
+            "https://earth-search.aws.element84.com/v1",
+            images=("sentinel-2-c1-l2a",),
+            elevation=("cop-dem-glo-30",),
+        ),
+    )
+}
+
+_COMMON_NAMES: Final = (
+    "coastal", "blue", "green", "red", "rededge1", "rededge2", "rededge3", "nir", "nir08", "nir09", "swir16", "swir22",
+)  # fmt: skip
+ASSET_KEYS: Final[Mapping[str, tuple[str, ...]]] = {
+    **{band: (band, common) for band, common in zip(BANDS, _COMMON_NAMES, strict=True)},
+    "SCL": ("SCL", "scl"),
+}
+"""The asset keys under which catalogs list a band."""
+
+ELEVATION_KEYS: Final = ("data", "elevation")
+
+_TIMEOUT_S: Final = 60
+sign: Final = planetary_computer.sign_url
+"""Adds a token to hrefs on Planetary Computer's storage and leaves others as they are."""
+
+
+def find_catalog(text: str) -> Catalog:
+    """Return the catalog that `text` names: a key of `CATALOGS`, the URL of a STAC API, or a file.
+
+    Raises:
+        InputError: it is none of these.
+    """
+    if text in CATALOGS:
+        return CATALOGS[text]
+    if urlparse(text).scheme in ("http", "https"):
+        return Catalog(text, text)
+    if Path(text).is_file():
+        return Catalog(text, str(Path(text).absolute()))
+    raise InputError(
+        f"catalog {text!r} is no known name, URL or file; use {', '.join(CATALOGS)}, the URL of a STAC API, "
+        "or the path of a STAC item collection"
+    )
+
+
+def search(
+    catalog: Catalog, collections: Sequence[str], area: BaseGeometry, days: tuple[date, date] | None = None
+) -> list[pystac.Item]:
+    """Return the items of `collections` that meet `area` (EPSG:4326), on `days` (both included), by time.
+
+    The catalog's answer is filtered again here: not every server filters as it was asked.
+
+    Raises:
+        CatalogError: the catalog cannot be reached or does not answer as a STAC API.
+    """
+    items = _ask(catalog, collections, area, days) if catalog.is_api else _read_file(catalog)
+    start, end = _span(days) if days else (None, None)
+
+    def wanted(item: pystac.Item) -> bool:
+        if item.collection_id not in collections or item.geometry is None:
+            return False
+        if start and end and not (item.datetime and start <= _utc(item.datetime) <= end):
+            return False
+        return bool(shape(item.geometry).intersects(area))
+
+    found = {item.id: item for item in items if wanted(item)}
+    return sorted(found.values(), key=lambda item: (_utc(item.datetime or datetime.min), item.id))
+
+
+def _ask(
+    catalog: Catalog, collections: Sequence[str], area: BaseGeometry, days: tuple[date, date] | None
+) -> list[pystac.Item]:
+    try:
+        client = pystac_client.Client.open(catalog.href, stac_io=StacApiIO(max_retries=5, timeout=_TIMEOUT_S))
+        return list(
+            client.search(
+                collections=list(collections),
+                intersects=mapping(area),
+                datetime=_span(days) if days else None,
+                limit=100,
+            ).items()
+        )
+    except (APIError, requests.RequestException, pystac.STACError, ValueError, KeyError, OSError) as error:
+        raise CatalogError(
+            f"catalog {catalog.href} did not answer ({_first_line(error)}); check the network and the address, "
+            "try again later, or give another --catalog"
+        ) from error
+
+
+def _read_file(catalog: Catalog) -> list[pystac.Item]:
+    path = Path(catalog.href)
+    try:
+        raw = json.loads(path.read_text(encoding="utf-8"))
+        items = [pystac.Item.from_dict(feature) for feature in raw["features"]]
+    except (ValueError, KeyError, TypeError, OSError, pystac.STACError) as error:
+        raise CatalogError(
+            f"{path} is not a STAC item collection ({_first_line(error)}); "
+            "expected a GeoJSON FeatureCollection of STAC items"
+        ) from error
+    for item in items:
+        item.set_self_href(str(path.with_name(f"{path.name}#{item.id}")))
+        for asset in item.assets.values():
+            asset.href = asset.get_absolute_href() or asset.href
+    return items
+
+
+def asset_key(item: pystac.Item, band: str) -> str | None:
+    """Return the key under which `item` lists `band` (or `SCL`), if it does."""
+    return next((key for key in ASSET_KEYS[band] if key in item.assets), None)
+
+
+def dn_offset(item: pystac.Item) -> int:
+    """Return what must be subtracted from the item's digital numbers so that 10000 is reflectance 1.
+
+    Decided by what the item declares, else by its processing baseline, never by its date: reprocessing
+    gave old scenes the offset too.
+    """
+    if item.properties.get("earthsearch:boa_offset_applied"):
+        return 0
+    key = asset_key(item, "B04")
+    declared = _declared_offset(item.assets[key].extra_fields) if key else None
+    if declared is not None:
+        return round(-declared * REFLECTANCE_ONE)
+    return BASELINE_OFFSET if baseline(item) >= (4, 0) else 0
+
+
+def _declared_offset(fields: Mapping[str, Any]) -> float | None:
+    for source in (fields, *fields.get("raster:bands", ()), *fields.get("bands", ())):
+        for key in ("raster:offset", "offset"):
+            if key in source:
+                return float(source[key])
+    return None
+
+
+def baseline(item: pystac.Item) -> tuple[int, int]:
+    """Return the processing baseline, such as (5, 11); (0, 0) where the item does not say."""
+    text = str(item.properties.get("s2:processing_baseline") or item.properties.get("processing:version") or "")
+    major, _, minor = text.partition(".")
+    return (int(major), int(minor)) if major.isdigit() and minor.isdigit() else (0, 0)
+
+
+def search_days(event: date, before: int, after: int) -> tuple[tuple[date, date], tuple[date, date]]:
+    """Return the first and last day of the pre and of the post search; the event's own day is in neither."""
+    day = timedelta(days=1)
+    return (event - before * day, event - day), (event + day, event + after * day)
+
+
+def _span(days: tuple[date, date]) -> tuple[datetime, datetime]:
+    return datetime.combine(days[0], time.min, UTC), datetime.combine(days[1], time.max, UTC)
+
+
+def _utc(moment: datetime) -> datetime:
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0][:200]

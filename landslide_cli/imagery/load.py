@@ -1,0 +1,146 @@
+"""Scenes onto the event's grid, harmonised."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from itertools import groupby
+from typing import Any, Final
+
+import numpy as np
+import odc.stac
+import pystac
+import rasterio.features
+import requests
+from numpy.typing import NDArray
+from odc.geo.geobox import GeoBox
+from odc.geo.geom import Geometry
+from rasterio.errors import RasterioError
+from rasterio.windows import Window
+from shapely.geometry.base import BaseGeometry
+
+from landslide_cli.errors import CatalogError
+from landslide_cli.imagery import catalogs
+from landslide_cli.imagery.aoi import AOI
+from landslide_cli.imagery.bands import GSD_M, NODATA
+from landslide_cli.imagery.scenes import Scene
+
+BLOCK_PX: Final = 2048
+"""Blocks in which an event is read: at most 12 bands x 8 MiB in flight."""
+
+HALO_PX: Final = 12
+"""Read beyond each block: resampling from 60 m and the growing of clouds see the same at every cut."""
+
+_REMOTE: Final[dict[str, Any]] = {"GDAL_HTTP_MAX_RETRY": "5", "GDAL_HTTP_RETRY_DELAY": "1", "GDAL_HTTP_TIMEOUT": "120"}
+_TYPES: Final[dict[str, Any]] = {
+    "*": {"assets": {"*": {"data_type": "uint16", "nodata": NODATA}}, "warnings": "ignore"},
+}
+
+
+def event_grid(aoi: AOI) -> GeoBox:
+    """Return the grid of an event: UTM, 10 m, on the lattice of the Sentinel-2 granules, around the AOI."""
+    bounds = Geometry(aoi.geometry, "EPSG:4326").to_crs(aoi.utm, resolution=0.01).boundingbox
+    return GeoBox.from_bbox(bounds, crs=aoi.utm, resolution=GSD_M)
+
+
+def inside(area: BaseGeometry, geobox: GeoBox) -> NDArray[np.bool_]:
+    """Burn `area` (EPSG:4326) on a grid: (H, W), true in every pixel it touches."""
+    projected = Geometry(area, "EPSG:4326").to_crs(str(geobox.crs), resolution=0.01).geom
+    touched: NDArray[np.bool_] = rasterio.features.geometry_mask(
+        [projected], out_shape=geobox.shape, transform=geobox.transform, all_touched=True, invert=True
+    )
+    return touched
+
+
+def blocks(geobox: GeoBox) -> Iterator[tuple[Window, GeoBox]]:
+    """Cut a grid into blocks of at most `BLOCK_PX`, row by row."""
+    height, width = geobox.shape
+    for row in range(0, height, BLOCK_PX):
+        for column in range(0, width, BLOCK_PX):
+            rows, columns = min(BLOCK_PX, height - row), min(BLOCK_PX, width - column)
+            yield Window(column, row, columns, rows), geobox[row : row + rows, column : column + columns]
+
+
+def load_images(scene: Scene, bands: Sequence[str], geobox: GeoBox, workers: int) -> NDArray[np.uint16]:
+    """Read a scene: (B, H, W) uint16 digital numbers, 10000 = reflectance 1, 0 = not observed.
+
+    Granules overlap and may differ in offset, so each is harmonised before they are merged.
+
+    Raises:
+        CatalogError: a band is missing or cannot be read.
+    """
+    out = np.zeros((len(bands), *geobox.shape), np.uint16)
+    ordered = sorted(scene.granules, key=lambda item: (catalogs.dn_offset(item), item.id))
+    for offset, granules in groupby(ordered, key=catalogs.dn_offset):
+        items = list(granules)
+        for index, stack in enumerate(_load(items, bands, geobox, workers, "bilinear")):
+            merged = out[index]
+            np.copyto(merged, remove_offset(stack, offset), where=merged == NODATA)
+    return out
+
+
+def remove_offset(dn: NDArray[np.uint16], offset: int) -> NDArray[np.uint16]:
+    """Subtract the radiometric offset; a valid pixel stays at least 1, so that dark is not nodata."""
+    if offset == 0:
+        return dn
+    shifted = np.clip(dn.astype(np.int32) - offset, 1, np.iinfo(np.uint16).max)
+    return np.where(dn == NODATA, NODATA, shifted).astype(np.uint16)
+
+
+def load_classes(scene: Scene, geobox: GeoBox, workers: int) -> NDArray[np.uint8]:
+    """Read the scene classification of a scene: (H, W) uint8.
+
+    Raises:
+        CatalogError: it is missing or cannot be read.
+    """
+    (scl,) = _load(list(scene.granules), ["SCL"], geobox, workers, "nearest")
+    return scl.astype(np.uint8)
+
+
+def load_elevation(items: Sequence[pystac.Item], geobox: GeoBox, workers: int) -> NDArray[np.float32]:
+    """Read elevation tiles: (H, W) float32 in metres, NaN where unknown.
+
+    Raises:
+        CatalogError: a tile cannot be read.
+    """
+    out = np.full(geobox.shape, np.nan, np.float32)
+    if not items:
+        return out
+    key = next((key for key in catalogs.ELEVATION_KEYS if key in items[0].assets), None)
+    if key is None:
+        raise CatalogError(f"elevation item {items[0].id} has no asset {' or '.join(catalogs.ELEVATION_KEYS)}")
+    declared: dict[str, Any] = {"*": {"assets": {"*": {"data_type": "float32", "nodata": -9999}}, "warnings": "ignore"}}
+    with _reading(items):
+        data = odc.stac.load(
+            items, bands=[key], geobox=geobox, groupby="id", resampling="bilinear", stac_cfg=declared,
+            patch_url=catalogs.sign, pool=workers,
+        )  # fmt: skip
+    for tile in data[key].values:
+        np.copyto(out, tile, where=np.isnan(out) & (tile > -9999))
+    return out
+
+
+def _load(
+    items: list[pystac.Item], bands: Sequence[str], geobox: GeoBox, workers: int, resampling: str
+) -> list[NDArray[np.uint16]]:
+    for item in items:
+        missing = [band for band in bands if catalogs.asset_key(item, band) is None]
+        if missing:
+            raise CatalogError(f"item {item.id} has no asset for {', '.join(missing)}; give another --catalog")
+    keys = [str(catalogs.asset_key(items[0], band)) for band in bands]
+    with _reading(items):
+        data = odc.stac.load(
+            items, bands=keys, geobox=geobox, groupby=lambda *_: 0, resampling=resampling, stac_cfg=_TYPES,
+            patch_url=catalogs.sign, pool=workers,
+        )  # fmt: skip
+    return [data[key].values[0] for key in keys]
+
+
+@contextmanager
+def _reading(items: Sequence[pystac.Item]) -> Iterator[None]:
+    odc.stac.configure_rio(cloud_defaults=True, **_REMOTE)
+    try:
+        yield
+    except (RasterioError, requests.RequestException, OSError, ValueError) as error:
+        names = ", ".join(item.id for item in items[:3])
+        raise CatalogError(
+            f"reading {names} failed ({str(error).partition('?')[0][:200]}); check the network and run again"
+        ) from error

@@ -1,0 +1,1 @@
+"""Probabilities from an event: numpy and ONNX Runtime, never torch."""

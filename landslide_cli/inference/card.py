@@ -1,0 +1,61 @@
+"""What a model says of itself. The card lives inside the ONNX file and travels with it."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any
+
+from landslide_cli.errors import ModelError
+
+METADATA_KEY = "landslide_card"
+"""The key of the ONNX `metadata_props` whose value is the card as JSON."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelCard:
+    """All that is needed to run a model, and to judge its map."""
+
+    name: str
+    version: str
+    architecture: str
+    bands: tuple[str, ...]
+    """The channels of `pre` and `post`, in this order."""
+    terrain: bool
+    """Whether the model reads the terrain."""
+    threshold: float
+    """Probability from which a pixel counts as landslide, 0..1."""
+    gsd_m: int = 10
+    tile_px: int = 256
+    """Side of the windows the model learned on."""
+    training_data: str = ""
+    scores: Mapping[str, float] = field(default_factory=dict)
+    """Measured scores, by name, each 0..1."""
+    limits: str = ""
+    """What the model has not been shown to do."""
+    licence: str = ""
+    config_sha256: str = ""
+    """SHA-256 of the training configuration."""
+
+    def to_metadata(self) -> dict[str, str]:
+        """Return the card as ONNX `metadata_props`."""
+        return {METADATA_KEY: json.dumps(asdict(self), sort_keys=True)}
+
+    @classmethod
+    def from_metadata(cls, metadata: Mapping[str, str], source: str) -> "ModelCard":
+        """Read the card from the `metadata_props` of the ONNX file named `source`.
+
+        Raises:
+            ModelError: there is no card, or it lacks a field.
+        """
+        if METADATA_KEY not in metadata:
+            raise ModelError(
+                f"{source} holds no model card (metadata {METADATA_KEY!r}); "
+                "use a model written by this program, which says which bands it reads"
+            )
+        try:
+            raw: dict[str, Any] = json.loads(metadata[METADATA_KEY])
+            known = {f.name for f in fields(cls)}
+            values = {key: value for key, value in raw.items() if key in known}
+            return cls(**{**values, "bands": tuple(values["bands"])})
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise ModelError(f"the model card in {source} cannot be read ({error}); export the model again") from error

@@ -1,0 +1,64 @@
+"""Strips of an event, as a model wants them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from types import TracebackType
+
+import numpy as np
+import rasterio
+from numpy.typing import NDArray
+from rasterio.windows import Window
+
+from landslide_cli.event import Event
+from landslide_cli.imagery.bands import CLEAR
+
+
+@dataclass(frozen=True, slots=True)
+class Strip:
+    """Full-width rows of an event."""
+
+    pre: NDArray[np.uint16]
+    """(B, H, W) digital numbers."""
+    post: NDArray[np.uint16]
+    terrain: NDArray[np.float32] | None
+    """(4, H, W), 0 where unknown."""
+    usable: NDArray[np.bool_]
+    """(H, W), true where the model has all it needs."""
+
+
+class EventReader:
+    """Reads strips of an event's rasters; a context manager."""
+
+    def __init__(self, event: Event, bands: Sequence[str], needs_terrain: bool) -> None:
+        """Open the `bands` of `event`; where terrain is needed, pixels without it are not usable."""
+        self._images = [rasterio.open(event.path(side)) for side in ("pre", "post")]
+        self._clear = rasterio.open(event.path("clear"))
+        self._terrain = rasterio.open(event.path("terrain")) if event.has("terrain") else None
+        self._indexes = [event.bands.index(band) + 1 for band in bands]
+        self._needs_terrain = needs_terrain
+        self.height: int = self._clear.height
+        self.width: int = self._clear.width
+
+    def __enter__(self) -> "EventReader":
+        """Return the reader."""
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        """Close the rasters."""
+        for dataset in (*self._images, self._clear, self._terrain):
+            if dataset is not None:
+                dataset.close()
+
+    def read(self, row: int, rows: int) -> Strip:
+        """Read `rows` rows from `row` on."""
+        window = Window(0, row, self.width, rows)
+        pre, post = (dataset.read(self._indexes, window=window) for dataset in self._images)
+        usable = self._clear.read(1, window=window) == CLEAR
+        terrain = None
+        if self._terrain is not None:
+            terrain = self._terrain.read(window=window)
+            known = np.isfinite(terrain).all(axis=0)
+            terrain[:, ~known] = 0
+            if self._needs_terrain:
+                usable &= known
+        return Strip(pre, post, terrain, usable)

@@ -1,0 +1,81 @@
+"""Connected regions of a raster, as polygons."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import rasterio.features
+import shapely
+from numpy.typing import NDArray
+from rasterio.transform import Affine
+from scipy import ndimage
+from shapely.geometry import shape
+from shapely.geometry.base import BaseGeometry
+
+_EIGHT = np.ones((3, 3), np.uint8)
+
+
+@dataclass(frozen=True, slots=True)
+class Regions:
+    """Connected regions of a grid, numbered from 1, the largest first."""
+
+    labels: NDArray[np.int32]
+    """(H, W), 0 outside of all regions."""
+    pixels: NDArray[np.int64]
+    """Number of pixels of each region."""
+
+    @property
+    def count(self) -> int:
+        """How many regions there are."""
+        return len(self.pixels)
+
+
+def find_regions(mask: NDArray[np.bool_], min_pixels: float = 1) -> Regions:
+    """Number the connected regions of `mask` that have at least `min_pixels`.
+
+    Pixels that touch at a corner are connected: a narrow scar that runs diagonally is one landslide.
+
+    Args:
+        mask: (H, W).
+        min_pixels: smaller regions are dropped.
+    """
+    labels, _ = ndimage.label(mask, structure=_EIGHT, output=np.int32)
+    sizes = np.bincount(labels.ravel())
+    sizes[0] = 0
+    kept = np.flatnonzero(sizes >= max(min_pixels, 1))
+    kept = kept[np.argsort(-sizes[kept], kind="stable")]
+    renumber = np.zeros(len(sizes), np.int32)
+    renumber[kept] = np.arange(1, len(kept) + 1)
+    return Regions(renumber[labels], sizes[kept].astype(np.int64))
+
+
+def outlines(regions: Regions, transform: Affine, simplify_m: float = 0) -> list[BaseGeometry]:
+    """Return the outline of each region: valid polygons or multipolygons, holes kept.
+
+    Args:
+        regions: what `find_regions` found.
+        transform: of their grid.
+        simplify_m: how far an outline may move, in the units of `transform`; 0 keeps the pixels' edges.
+    """
+    found: list[BaseGeometry] = [shapely.MultiPolygon()] * regions.count
+    traced = rasterio.features.shapes(regions.labels, mask=regions.labels > 0, connectivity=8, transform=transform)
+    for geometry, label in traced:
+        found[int(label) - 1] = shape(geometry)
+    # Where two pixels touch at a corner, the traced ring touches itself.
+    valid = _only_polygons(shapely.make_valid(np.array(found, dtype=object), method="structure", keep_collapsed=False))
+    if simplify_m > 0:
+        simple = _only_polygons(shapely.make_valid(shapely.simplify(valid, simplify_m), method="structure"))
+        # A region thinner than the tolerance would vanish; its own outline is better than none.
+        valid = np.where(shapely.area(simple) > 0, simple, valid)
+    return list(valid)
+
+
+def _only_polygons(geometries: NDArray[np.object_]) -> NDArray[np.object_]:
+    polygonal = [
+        g
+        if g.geom_type in ("Polygon", "MultiPolygon")
+        else shapely.union_all([p for p in shapely.get_parts(g) if p.geom_type in ("Polygon", "MultiPolygon")])
+        for g in geometries
+    ]
+    out = np.empty(len(polygonal), dtype=object)
+    out[:] = polygonal
+    return out

@@ -1,0 +1,24 @@
+"""What a network sees of a window, the same in training and in inference."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def fill_unobserved(image: NDArray[np.generic], clear: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """Replace what was not observed by the mean of what was, band by band.
+
+    A cloud or a nodata edge on one date would otherwise read as the largest change in the window.
+
+    Args:
+        image: (B, H, W) of any number type.
+        clear: (H, W), true where the ground is seen.
+
+    Returns:
+        (B, H, W) float32; zeros where no pixel is clear.
+    """
+    filled = image.astype(np.float32)
+    if clear.all():
+        return filled
+    mean = filled[:, clear].mean(axis=1, dtype=np.float64) if clear.any() else np.zeros(len(filled))
+    filled[:, ~clear] = mean[:, None]
+    return filled

@@ -1,0 +1,88 @@
+"""The main job on a simulated event: offline, without downloads, in a minute."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import rasterio
+from rasterio.enums import Resampling
+from rasterio.vrt import WarpedVRT
+
+from landslide_cli.config import (
+    DemoConfig,
+    FetchConfig,
+    MapConfig,
+    PredictConfig,
+    Progress,
+    VectorizeConfig,
+    silent,
+)
+from landslide_cli.event import Event
+from landslide_cli.files import writing
+from landslide_cli.imagery.bands import NOT_ANALYSED
+from landslide_cli.simulation.catalog import write_catalog
+from landslide_cli.workflows.map import MapSummary, map_event
+
+
+@dataclass(frozen=True, slots=True)
+class DemoSummary:
+    """What the demo found, and how well it matches what was simulated."""
+
+    map: MapSummary
+    truth: Path
+    precision: float
+    """Share of the pixels mapped as landslide that are one, 0..1."""
+    recall: float
+    """Share of the landslide pixels that could be analysed that were mapped, 0..1."""
+    f1: float
+
+
+def demo(config: DemoConfig, progress: Progress = silent) -> DemoSummary:
+    """Simulate an event below `config.out`, map it, and compare the map with the truth.
+
+    Raises:
+        LandslideError: what any step of the map raises.
+    """
+    progress("simulating an event", 0)
+    with writing(config.out):
+        simulated = write_catalog(config.out / "catalog", seed=config.seed)
+    event = config.out / "event"
+    result = map_event(
+        MapConfig(
+            fetch=FetchConfig(
+                out=event,
+                event_date=simulated.event_date.isoformat(),
+                aoi=str(simulated.aoi),
+                catalog=str(simulated.items),
+                overwrite=True,
+            ),
+            predict=PredictConfig(event=event, model=config.model),
+            vectorize=VectorizeConfig(event=event),
+        ),
+        progress,
+    )
+    precision, recall, f1 = agreement(Event.open(event), simulated.truth)
+    return DemoSummary(result, simulated.inventory, precision, recall, f1)
+
+
+def agreement(event: Event, truth: Path) -> tuple[float, float, float]:
+    """Return precision, recall and F1 over the analysed pixels of an event.
+
+    Args:
+        event: predicted.
+        truth: raster, 1 = landslide, on any grid.
+    """
+    threshold = event.step("predict")["threshold"]
+    with rasterio.open(event.path("probability")) as predicted, rasterio.open(truth) as reference:
+        percent = predicted.read(1)
+        with WarpedVRT(
+            reference, crs=predicted.crs, transform=predicted.transform, width=predicted.width,
+            height=predicted.height, resampling=Resampling.nearest,
+        ) as warped:  # fmt: skip
+            landslide = warped.read(1) == 1
+    analysed = percent != NOT_ANALYSED
+    mapped = analysed & (percent >= 100 * threshold)
+    hits = int(np.sum(mapped & landslide))
+    precision = hits / max(int(mapped.sum()), 1)
+    recall = hits / max(int((landslide & analysed).sum()), 1)
+    return precision, recall, 2 * precision * recall / max(precision + recall, 1e-9)

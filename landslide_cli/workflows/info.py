@@ -1,0 +1,55 @@
+"""What is in an event folder."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from landslide_cli.config import Progress, silent
+from landslide_cli.event import PRODUCTS, Event
+
+
+@dataclass(frozen=True, slots=True)
+class EventInfo:
+    """What `event.json` and the folder tell."""
+
+    event: Path
+    event_date: str
+    crs: str
+    height_px: int
+    width_px: int
+    area_km2: float
+    clear_percent: float
+    bands: tuple[str, ...]
+    elevation: str | None
+    scenes: tuple[Mapping[str, Any], ...]
+    steps: Mapping[str, Any]
+    """What each workflow recorded."""
+    products: Mapping[str, int]
+    """File names and their sizes in bytes."""
+
+
+def info(folder: Path, progress: Progress = silent) -> EventInfo:
+    """Describe the event in `folder`.
+
+    Raises:
+        InputError: there is no complete event in that folder.
+    """
+    progress("reading the event", 0)
+    event = Event.open(folder)
+    height, width = event.properties["proj:shape"]
+    fetched = event.step("fetch")
+    return EventInfo(
+        event=event.folder,
+        event_date=event.event_date,
+        crs=event.properties["proj:code"],
+        height_px=height,
+        width_px=width,
+        area_km2=fetched["area_km2"],
+        clear_percent=fetched["clear_percent"],
+        bands=event.bands,
+        elevation=fetched["elevation"],
+        scenes=tuple(event.scenes),
+        steps=event.properties["landslide:steps"],
+        products={PRODUCTS[key].file: event.path(key).stat().st_size for key in PRODUCTS if event.has(key)},
+    )

@@ -1,0 +1,30 @@
+"""From an AOI and a date to polygons: fetch, predict and vectorize in one."""
+
+from dataclasses import dataclass
+
+from landslide_cli.config import MapConfig, Progress, silent
+from landslide_cli.workflows.fetch import FetchSummary, fetch
+from landslide_cli.workflows.predict import PredictSummary, open_engine, predict
+from landslide_cli.workflows.vectorize import VectorizeSummary, vectorize
+
+
+@dataclass(frozen=True, slots=True)
+class MapSummary:
+    """What each of the three steps did."""
+
+    fetch: FetchSummary
+    predict: PredictSummary
+    vectorize: VectorizeSummary
+
+
+def map_event(config: MapConfig, progress: Progress = silent) -> MapSummary:
+    """Fetch, predict and vectorize; a folder already fetched with the same options is kept.
+
+    Raises:
+        LandslideError: what any of the three steps raises.
+    """
+    # A model that cannot be loaded should be known before an hour of downloads.
+    open_engine(config.predict.model, config.predict.device, config.predict.min_slope)
+    fetched = fetch(config.fetch, progress)
+    predicted = predict(config.predict, progress)
+    return MapSummary(fetched, predicted, vectorize(config.vectorize, progress))

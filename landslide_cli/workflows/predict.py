@@ -1,0 +1,168 @@
+"""An event through a model, to a map of probabilities."""
+
+import logging
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from time import perf_counter
+
+import rasterio
+from odc.geo.geobox import GeoBox
+
+from landslide_cli.config import PredictConfig, Progress, silent
+from landslide_cli.errors import InputError, ModelError
+from landslide_cli.event import PREDICTED, Event
+from landslide_cli.imagery.bands import NOT_ANALYSED
+from landslide_cli.imagery.cog import create
+from landslide_cli.inference.card import ModelCard
+from landslide_cli.inference.engines import DEVICES, Engine, OnnxEngine
+from landslide_cli.inference.indices import DETECTORS
+from landslide_cli.inference.reader import EventReader
+from landslide_cli.inference.sliding import predict as slide
+
+log = logging.getLogger("landslide.predict")
+
+
+@dataclass(frozen=True, slots=True)
+class PredictSummary:
+    """What `predict` did."""
+
+    event: Path
+    model: str
+    provider: str
+    """What the model ran on."""
+    threshold: float
+    analysed_percent: float
+    """Percent of the event's grid that was analysed."""
+    landslide_percent: float
+    """Percent of what was analysed that reaches the threshold."""
+    seconds: float
+
+
+def predict(config: PredictConfig, progress: Progress = silent) -> PredictSummary:
+    """Write `probability.tif` into the event folder.
+
+    Raises:
+        InputError: there is no such event, or an option is out of range.
+        ModelError: the model cannot be loaded, or the event lacks what it needs.
+        OutputError: the folder cannot be written.
+    """
+    check_threshold(config.threshold)
+    event = Event.open(config.event)
+    engine = open_engine(config.model, config.device, config.min_slope)
+    card = engine.card
+    if not 1 <= config.stride <= card.tile_px:
+        raise InputError(f"--stride {config.stride} must be within 1..{card.tile_px}, the window of {card.name}")
+    _check_suits(event, card)
+    threshold = card.threshold if config.threshold is None else config.threshold
+    batch = config.batch * (4 if engine.provider == "cuda" else 1)
+    log.info("%s runs on %s", card.name, engine.provider)
+    began, analysed_px, landslide_px, total_px = perf_counter(), 0, 0, 0
+    with (
+        EventReader(event, card.bands, card.terrain) as reader,
+        create(
+            event.path("probability"),
+            _grid(event),
+            dtype="uint8",
+            nodata=NOT_ANALYSED,
+            names=("probability_percent",),
+        ) as writer,
+    ):
+        strips = slide(
+            reader,
+            engine,
+            stride=config.stride,
+            batch=batch,
+            progress=lambda share: progress("predicting", share),
+        )
+        for row, percent in strips:
+            writer.write(percent, row)
+            analysed = percent != NOT_ANALYSED
+            analysed_px += int(analysed.sum())
+            landslide_px += int((analysed & (percent >= 100 * threshold)).sum())
+            total_px += percent.size
+    seconds = perf_counter() - began
+    facts = {
+        "model": card.name,
+        "model_version": card.version,
+        "provider": engine.provider,
+        "threshold": threshold,
+        "stride_px": config.stride,
+        "min_slope_deg": config.min_slope if engine.provider == "numpy" else None,
+        "limits": card.limits,
+    }
+    event.record("predict", PREDICTED, facts)
+    return PredictSummary(
+        event=event.folder,
+        model=card.name,
+        provider=engine.provider,
+        threshold=threshold,
+        analysed_percent=100 * analysed_px / total_px,
+        landslide_percent=100 * landslide_px / max(analysed_px, 1),
+        seconds=seconds,
+    )
+
+
+def check_threshold(threshold: float | None) -> None:
+    """Refuse a threshold that no probability can be meant by.
+
+    Raises:
+        InputError: it is not within 0..1, or 0, by which everything would be a landslide.
+    """
+    if threshold is not None and not 0 < threshold <= 1:
+        raise InputError(f"--threshold {threshold:g} is no probability above 0 and up to 1; give one such as 0.5")
+
+
+def shipped_models() -> dict[str, Path]:
+    """Return the models that come with the program, by name."""
+    packaged = Path(str(files("landslide_cli"))) / "weights"
+    # In a checkout the weights lie beside the package; in a wheel inside it.
+    folder = packaged if packaged.is_dir() else packaged.parents[1] / "weights"
+    return {path.stem: path for path in sorted(folder.glob("*.onnx"))}
+
+
+def open_engine(model: str, device: str, min_slope_deg: float) -> Engine:
+    """Open a model by name or path.
+
+    Raises:
+        InputError: the device is unknown.
+        ModelError: there is no such model, or it cannot be loaded.
+    """
+    if device not in DEVICES:
+        raise InputError(f"--device {device!r} is unknown; use {', '.join(DEVICES)}")
+    if model in DETECTORS:
+        return DETECTORS[model](min_slope_deg)
+    shipped = shipped_models()
+    path = shipped.get(model, Path(model))
+    if not path.is_file():
+        known = ", ".join([*shipped, *DETECTORS])
+        raise ModelError(
+            f"model {model!r} is neither a known name nor a file; known: {known}, or the path of an ONNX file"
+        )
+    return OnnxEngine(path, device)
+
+
+def _check_suits(event: Event, card: ModelCard) -> None:
+    missing = [band for band in card.bands if band not in event.bands]
+    if missing:
+        raise ModelError(
+            f"model {card.name} reads {', '.join(missing)}, which {event.folder} does not have "
+            f"(it has {', '.join(event.bands)}); {_alternative(event)}"
+        )
+    if card.terrain and not event.has("terrain"):
+        raise ModelError(f"model {card.name} reads terrain, and {event.folder} was made without; {_alternative(event)}")
+
+
+def _alternative(event: Event) -> str:
+    """Say which model would run on the event."""
+    candidates = [OnnxEngine(path, "cpu").card for path in shipped_models().values()]
+    candidates += [detector(0).card for detector in DETECTORS.values()]
+    for card in candidates:
+        if set(card.bands) <= set(event.bands) and (event.has("terrain") or not card.terrain):
+            return f"use --model {card.name}, which reads {', '.join(card.bands)}"
+    return "fetch the event again with more bands: no model runs on these"
+
+
+def _grid(event: Event) -> GeoBox:
+    with rasterio.open(event.path("clear")) as clear:
+        return GeoBox.from_rio(clear)
