@@ -73,8 +73,8 @@ class PredictConfig:
     device: str = "auto"
     threshold: float | None = None
     """Probability from which a pixel counts as landslide; the model's own where not given."""
-    stride: int = 192
-    """Pixels between windows: 64 px of a 256 px window are shared, beyond which the map changes little."""
+    stride: int | None = None
+    """Pixels between windows; three quarters of the model's window where not given: 192 of 256."""
     batch: int = 4
     """Windows per call on the CPU; on a GPU four times as many."""
     min_slope: float = 10.0

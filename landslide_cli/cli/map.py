@@ -28,7 +28,7 @@ def map_(
     model: o.Model = o.default(PredictConfig, "model"),
     device: o.Device = o.default(PredictConfig, "device"),
     threshold: o.Threshold = None,
-    stride: o.Stride = o.default(PredictConfig, "stride"),
+    stride: o.Stride = None,
     min_slope: o.MinSlope = o.default(PredictConfig, "min_slope"),
     min_area: o.MinArea = o.default(VectorizeConfig, "min_area"),
     simplify: o.Simplify = o.default(VectorizeConfig, "simplify"),

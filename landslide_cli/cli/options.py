@@ -56,7 +56,9 @@ Threshold = Annotated[
     float | None,
     typer.Option(metavar="P", help="Probability from which a pixel is a landslide.", show_default="the model's own"),
 ]
-Stride = Annotated[int, typer.Option(min=1, help="Pixels between windows.")]
+Stride = Annotated[
+    int | None, typer.Option(min=1, help="Pixels between windows.", show_default="three quarters of a window")
+]
 MinSlope = Annotated[float, typer.Option(min=0, max=90, help="Degrees; flatter ground is none to a detector.")]
 
 MinArea = Annotated[float, typer.Option(metavar="M2", help="Smallest landslide in square metres.")]

@@ -15,7 +15,7 @@ def predict(
     model: o.Model = o.default(PredictConfig, "model"),
     device: o.Device = o.default(PredictConfig, "device"),
     threshold: o.Threshold = None,
-    stride: o.Stride = o.default(PredictConfig, "stride"),
+    stride: o.Stride = None,
     min_slope: o.MinSlope = o.default(PredictConfig, "min_slope"),
     as_json: o.Json = False,
     verbose: o.Verbose = False,

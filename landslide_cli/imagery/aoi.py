@@ -88,7 +88,7 @@ def _from_file(path: Path) -> BaseGeometry:
     polygons = [polygon for f in features for polygon in _polygons(shape(f))]
     united = shapely.union_all(polygons)
     if united.is_empty or united.area == 0:
-        kinds = ", ".join(sorted({f.type for f in map(shape, features)}))
+        kinds = ", ".join(sorted({shape(f).geom_type for f in features}))
         raise InputError(f"AOI {path} holds no polygon with an area, only: {kinds}; draw at least one polygon")
     return united
 
@@ -104,7 +104,7 @@ def _check_range(geometry: BaseGeometry, source: str) -> None:
         raise InputError(f"AOI {source} has coordinates that are no numbers; {_HINT}")
     if (abs(south) > 90 or abs(north) > 90) and max(abs(west), abs(east)) <= 90:
         raise InputError(
-            f"AOI {source} reaches latitude {max(south, north, key=abs):g}: longitude and latitude seem swapped; {_HINT}"
+            f"AOI {source} reaches latitude {max(south, north, key=abs):g}; are longitude and latitude swapped? {_HINT}"
         )
     if max(abs(south), abs(north)) > 90 or max(abs(west), abs(east)) > 180:
         raise InputError(f"AOI {source} spans {west:g},{south:g},{east:g},{north:g}; {_HINT}, EPSG:4326")

@@ -12,6 +12,7 @@ import planetary_computer
 import pystac
 import pystac_client
 import requests
+from planetary_computer.sas import get_token
 from pystac_client.exceptions import APIError
 from pystac_client.stac_api_io import StacApiIO
 from shapely.geometry import mapping, shape
@@ -69,8 +70,9 @@ ASSET_KEYS: Final[Mapping[str, tuple[str, ...]]] = {
 ELEVATION_KEYS: Final = ("data", "elevation")
 
 _TIMEOUT_S: Final = 60
-sign: Final = planetary_computer.sign_url
-"""Adds a token to hrefs on Planetary Computer's storage and leaves others as they are."""
+_STORAGE: Final = ".blob.core.windows.net"
+_TOKEN_RETRIES: Final = 4
+"""About ten seconds of patience with the token service; its client's own ten retries take twelve minutes."""
 
 
 def find_catalog(text: str) -> Catalog:
@@ -120,14 +122,13 @@ def _ask(
 ) -> list[pystac.Item]:
     try:
         client = pystac_client.Client.open(catalog.href, stac_io=StacApiIO(max_retries=5, timeout=_TIMEOUT_S))
-        return list(
-            client.search(
-                collections=list(collections),
-                intersects=mapping(area),
-                datetime=_span(days) if days else None,
-                limit=100,
-            ).items()
+        answer = client.search(
+            collections=list(collections),
+            intersects=mapping(area),
+            datetime=_span(days) if days else None,
+            limit=100,
         )
+        return [_item(feature) for feature in answer.items_as_dicts()]
     except (APIError, requests.RequestException, pystac.STACError, ValueError, KeyError, OSError) as error:
         raise CatalogError(
             f"catalog {catalog.href} did not answer ({_first_line(error)}); check the network and the address, "
@@ -139,7 +140,7 @@ def _read_file(catalog: Catalog) -> list[pystac.Item]:
     path = Path(catalog.href)
     try:
         raw = json.loads(path.read_text(encoding="utf-8"))
-        items = [pystac.Item.from_dict(feature) for feature in raw["features"]]
+        items = [_item(feature) for feature in raw["features"]]
     except (ValueError, KeyError, TypeError, OSError, pystac.STACError) as error:
         raise CatalogError(
             f"{path} is not a STAC item collection ({_first_line(error)}); "
@@ -150,6 +151,20 @@ def _read_file(catalog: Catalog) -> list[pystac.Item]:
         for asset in item.assets.values():
             asset.href = asset.get_absolute_href() or asset.href
     return items
+
+
+def sign(href: str) -> str:
+    """Add a token to an href on Planetary Computer's storage; others stay as they are."""
+    url = urlparse(href)
+    if url.hostname and url.hostname.endswith(_STORAGE):
+        get_token(url.hostname.removesuffix(_STORAGE), url.path.split("/")[1], retry_total=_TOKEN_RETRIES)
+    signed: str = planetary_computer.sign_url(href)
+    return signed
+
+
+def _item(feature: dict[str, Any]) -> pystac.Item:
+    # As the catalog wrote it: migrating to a newer STAC version warns of assets that it cannot place.
+    return pystac.Item.from_dict(feature, migrate=False)
 
 
 def asset_key(item: pystac.Item, band: str) -> str | None:

@@ -1,5 +1,6 @@
 """Scenes onto the event's grid, harmonised."""
 
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import groupby
@@ -13,7 +14,7 @@ import requests
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 from odc.geo.geom import Geometry
-from rasterio.errors import RasterioError
+from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.windows import Window
 from shapely.geometry.base import BaseGeometry
 
@@ -138,7 +139,10 @@ def _load(
 def _reading(items: Sequence[pystac.Item]) -> Iterator[None]:
     odc.stac.configure_rio(cloud_defaults=True, **_REMOTE)
     try:
-        yield
+        with warnings.catch_warnings():
+            # rasterio warns of the arrays that odc hands it without a place on the map.
+            warnings.simplefilter("ignore", NotGeoreferencedWarning)
+            yield
     except (RasterioError, requests.RequestException, OSError, ValueError) as error:
         names = ", ".join(item.id for item in items[:3])
         raise CatalogError(

@@ -21,7 +21,7 @@ class Strip:
     """(B, H, W) digital numbers."""
     post: NDArray[np.uint16]
     terrain: NDArray[np.float32] | None
-    """(4, H, W), 0 where unknown."""
+    """(4, H, W), NaN where unknown."""
     usable: NDArray[np.bool_]
     """(H, W), true where the model has all it needs."""
 
@@ -57,8 +57,6 @@ class EventReader:
         terrain = None
         if self._terrain is not None:
             terrain = self._terrain.read(window=window)
-            known = np.isfinite(terrain).all(axis=0)
-            terrain[:, ~known] = 0
             if self._needs_terrain:
-                usable &= known
+                usable &= np.isfinite(terrain).all(axis=0)
         return Strip(pre, post, terrain, usable)

@@ -72,8 +72,13 @@ def _run(
             for side, image in (("pre", strip.pre), ("post", strip.post))
         }
         if strip.terrain is not None:
-            inputs["terrain"] = np.stack([strip.terrain[:, :, w] for w in windows])
+            inputs["terrain"] = np.stack([_known(strip.terrain[:, :, w]) for w in windows])
         yield from zip(numbers, engine.run(inputs)[:, 0], strict=True)
+
+
+def _known(terrain: NDArray[np.float32]) -> NDArray[np.float32]:
+    known: NDArray[np.bool_] = np.logical_and.reduce(np.isfinite(terrain))
+    return fill_unobserved(terrain, known)
 
 
 def _padded(strip: Strip, height: int, width: int) -> Strip:

@@ -51,8 +51,9 @@ def predict(config: PredictConfig, progress: Progress = silent) -> PredictSummar
     event = Event.open(config.event)
     engine = open_engine(config.model, config.device, config.min_slope)
     card = engine.card
-    if not 1 <= config.stride <= card.tile_px:
-        raise InputError(f"--stride {config.stride} must be within 1..{card.tile_px}, the window of {card.name}")
+    stride = card.tile_px * 3 // 4 if config.stride is None else config.stride
+    if not 1 <= stride <= card.tile_px:
+        raise InputError(f"--stride {stride} must be within 1..{card.tile_px}, the window of {card.name}")
     _check_suits(event, card)
     threshold = card.threshold if config.threshold is None else config.threshold
     batch = config.batch * (4 if engine.provider == "cuda" else 1)
@@ -71,7 +72,7 @@ def predict(config: PredictConfig, progress: Progress = silent) -> PredictSummar
         strips = slide(
             reader,
             engine,
-            stride=config.stride,
+            stride=stride,
             batch=batch,
             progress=lambda share: progress("predicting", share),
         )
@@ -87,7 +88,7 @@ def predict(config: PredictConfig, progress: Progress = silent) -> PredictSummar
         "model_version": card.version,
         "provider": engine.provider,
         "threshold": threshold,
-        "stride_px": config.stride,
+        "stride_px": stride,
         "min_slope_deg": config.min_slope if engine.provider == "numpy" else None,
         "limits": card.limits,
     }

@@ -1,0 +1,1 @@
+"""A Sentinel-2 event with a known truth, made up."""

@@ -1,0 +1,56 @@
+"""Array types and random fields that every part of the simulation uses."""
+
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+from scipy import fft
+from scipy.ndimage import gaussian_filter1d
+
+Floats: TypeAlias = npt.NDArray[np.float32]
+Codes: TypeAlias = npt.NDArray[np.uint8]
+Flags: TypeAlias = npt.NDArray[np.bool_]
+
+
+def fractal(
+    shape: tuple[int, int],
+    rng: np.random.Generator,
+    *,
+    exponent: float = 2.0,
+    longest_px: float = float("inf"),
+    shortest_px: float = 2.0,
+) -> Floats:
+    """Noise whose spectral power falls as frequency ** -exponent: (h, w) float32, mean 0, deviation 1, periodic.
+
+    Wavelengths fade out above `longest_px` and below `shortest_px`.
+    """
+    rows = np.fft.fftfreq(shape[0]).astype(np.float32)[:, None]
+    columns = np.fft.rfftfreq(shape[1]).astype(np.float32)[None, :]
+    squared = rows**2 + columns**2
+    squared[0, 0] = 1.0
+    amplitude = squared ** np.float32(-exponent / 4.0)
+    amplitude *= np.exp(squared * np.float32(-((shortest_px / 2.0) ** 2)))
+    if np.isfinite(longest_px):
+        amplitude *= 1.0 - np.exp(squared * np.float32(-(longest_px**2)))
+    amplitude[0, 0] = 0.0
+    white = rng.standard_normal(shape, dtype=np.float32)
+    field = fft.irfft2(fft.rfft2(white) * amplitude, s=shape)
+    field -= field.mean()
+    field /= max(float(field.std()), 1e-12)
+    return np.asarray(field, dtype=np.float32)
+
+
+def line_noise(length: int, rng: np.random.Generator, wavelength_px: float) -> Floats:
+    """A smooth random curve with mean 0 and deviation 1; (length,) float32."""
+    # A long run-in on both sides keeps the deviation of a short piece from being forced to 1.
+    pad = int(8 * wavelength_px)
+    white = rng.standard_normal(length + 2 * pad, dtype=np.float32)
+    smooth = gaussian_filter1d(white, wavelength_px / 4.0, mode="wrap")
+    smooth /= max(float(smooth.std()), 1e-12)
+    return np.asarray(smooth[pad : pad + length], dtype=np.float32)
+
+
+def ramp(values: npt.NDArray[np.floating], low: float, high: float) -> Floats:
+    """A smooth step from 0 at `low` to 1 at `high` (which may be the lower); float32, same shape."""
+    t = np.clip((values - np.float32(low)) / np.float32(high - low), 0.0, 1.0)
+    return np.asarray(t * t * (3.0 - 2.0 * t), dtype=np.float32)

@@ -1,0 +1,280 @@
+"""A made-up event written as a STAC catalog in the layout of the Planetary Computer."""
+
+import json
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from math import ceil, floor
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import numpy as np
+import numpy.typing as npt
+from affine import Affine
+from odc.geo.geobox import GeoBox
+from rasterio.features import shapes
+from rasterio.warp import Resampling, reproject, transform_geom
+from shapely.geometry import mapping
+
+from landslide_cli.errors import OutputError
+from landslide_cli.imagery.bands import BAND_GSD_M, BANDS, BASELINE_OFFSET, GSD_M, NODATA, REFLECTANCE_ONE, SCL
+from landslide_cli.simulation.arrays import Codes, Floats
+from landslide_cli.simulation.grids import (
+    COARSEST_M,
+    TERRAIN_MARGIN_PX,
+    Granule,
+    Layout,
+    block_mean,
+    make_layout,
+    to_grid,
+    upsample,
+)
+from landslide_cli.simulation.items import SCL_GSD_M, HrefOf, Item, elevation_item, scene_item, scene_path
+from landslide_cli.simulation.rasters import write_cog
+from landslide_cli.simulation.render import Acquisition, Scene, render, sun_position
+from landslide_cli.simulation.terrain import Terrain, make_terrain
+from landslide_cli.simulation.world import make_world
+
+REVISIT_DAYS: Final = 5
+"""Two satellites pass every place this often."""
+LOCAL_HOUR: Final = 10.5
+"""Mean solar time of every pass."""
+BASELINE_BEFORE, BASELINE_AFTER = "03.01", "05.09"
+"""The event falls between two processing baselines, as many do: the digital numbers differ by an offset."""
+DEM_NODATA: Final = -9999
+DEM_MARGIN_M: Final = 1800.0
+WRITERS: Final = 2
+
+
+@dataclass(frozen=True, slots=True)
+class SimulatedCatalog:
+    """Where the files of a simulated event are."""
+
+    items: Path
+    """Item collection (GeoJSON FeatureCollection): `sentinel-2-l2a` and `alos-dem`."""
+    aoi: Path
+    """The area of interest, one polygon in EPSG:4326."""
+    event_date: date
+    truth: Path
+    """uint8, 1 = landslide, in the western UTM zone, 10 m, covers the area of interest."""
+    inventory: Path
+    """The same truth as polygons in EPSG:4326."""
+
+
+@dataclass(frozen=True, slots=True)
+class Links:
+    """Turns the path of a file in its container into its place in the folder and into its link."""
+
+    folder: Path
+    base_url: str | None
+
+    def scene(self, path: str) -> tuple[Path, str]:
+        """File and link of a Sentinel-2 asset."""
+        if self.base_url is None:
+            return self.folder / "sentinel2-l2" / path, f"./sentinel2-l2/{path}"
+        prefix = self.base_url.rstrip("/")
+        return self.folder / urlsplit(prefix).path.lstrip("/") / path, f"{prefix}/{path}"
+
+    def elevation(self, path: str) -> tuple[Path, str]:
+        """File and link of an elevation asset, which lies beside the images on the same server."""
+        place = f"alos-dem/AW3D30_global/{path}"
+        if self.base_url is None:
+            return self.folder / place, f"./{place}"
+        server = urlsplit(self.base_url)
+        return self.folder / place, f"{server.scheme}://{server.netloc}/{place}"
+
+    @property
+    def scene_href(self) -> HrefOf:
+        """Link of a Sentinel-2 asset."""
+        return lambda path: self.scene(path)[1]
+
+
+def write_catalog(
+    folder: Path,
+    *,
+    seed: int = 7,
+    shape: tuple[int, int] = (800, 1000),
+    event_date: date = date(2021, 8, 14),
+    centre: tuple[float, float] = (-72.0, 18.5),
+    cloudy_scenes: int = 1,
+    clear_scenes: int = 1,
+    base_url: str | None = None,
+) -> SimulatedCatalog:
+    """Make up an event and write its images, elevation, truth and STAC items into `folder`.
+
+    `shape` is the height and width of the area in pixels of 10 m; `centre` its longitude (a multiple of 6)
+    and latitude; `cloudy_scenes` and `clear_scenes` count for each side of the event. Links are relative to
+    the items file, or begin with `base_url`, which then is the prefix of the Sentinel-2 container: the path
+    of a link on its server is the path of the file in `folder`. The same arguments give the same bytes.
+    """
+    layout = make_layout(centre, shape)
+    links = Links(folder, base_url)
+    seeds = np.random.SeedSequence(seed).spawn(3)
+    terrain = make_terrain(layout.terrain.shape.yx, np.random.default_rng(seeds[0]))
+    world = make_world(terrain.crop(TERRAIN_MARGIN_PX, layout.world.shape.yx), np.random.default_rng(seeds[1]))
+    catalog = SimulatedCatalog(
+        items=folder / "items.json",
+        aoi=folder / "aoi.geojson",
+        event_date=event_date,
+        truth=folder / "truth.tif",
+        inventory=folder / "landslides.geojson",
+    )
+    scenes = np.random.default_rng(seeds[2])
+    items: list[Item] = []
+    with ThreadPoolExecutor(WRITERS) as pool:
+        jobs = []
+        for acquisition in plan(event_date, centre, cloudy_scenes, clear_scenes, scenes):
+            scene = render(world, acquisition, scenes)
+            for granule in layout.granules:
+                images = digital_numbers(scene, acquisition, layout.world, granule)
+                items.append(scene_item(granule, acquisition, images["SCL"], links.scene_href))
+                for key, image in images.items():
+                    path, _ = links.scene(scene_path(granule, acquisition, key))
+                    grid = granule.grid.zoom_out(granule.grid.shape[0] // image.shape[0])
+                    resampling = Resampling.nearest if key == "SCL" else Resampling.average
+                    jobs.append(pool.submit(write_cog, path, image, grid, nodata=NODATA, resampling=resampling))
+        for name, grid, elevation in elevation_tiles(terrain, layout):
+            path, href = links.elevation(f"ALPSMLC30_{name}_DSM.tif")
+            items.append(elevation_item(name, grid, href))
+            jobs.append(pool.submit(write_cog, path, elevation, grid, nodata=DEM_NODATA))
+        jobs.append(
+            pool.submit(
+                write_cog,
+                catalog.truth,
+                world.truth,
+                layout.world,
+                nodata=None,
+                resampling=Resampling.nearest,
+            )
+        )
+        for job in jobs:
+            job.result()
+    _write_json(catalog.items, {"type": "FeatureCollection", "features": items})
+    _write_features(catalog.aoi, [mapping(layout.aoi.extent.to_crs("EPSG:4326").geom)])
+    _write_features(catalog.inventory, _polygons(world.truth, layout.world))
+    return catalog
+
+
+def plan(
+    event_date: date,
+    centre: tuple[float, float],
+    cloudy_scenes: int,
+    clear_scenes: int,
+    rng: np.random.Generator,
+) -> list[Acquisition]:
+    """The scenes around an event, first to last: the sky is cloudy close to it and clears with distance."""
+    longitude, latitude = centre
+    noon = LOCAL_HOUR - longitude / 15.0
+    first_after = 3
+    acquisitions = []
+    for after in (False, True):
+        shares = [rng.uniform(0.5, 0.8) for _ in range(cloudy_scenes)]
+        shares += [rng.uniform(0.02, 0.05) for _ in range(clear_scenes)]
+        for number, share in enumerate(shares):
+            days = first_after + REVISIT_DAYS * (number if after else -number - 1)
+            when = datetime.combine(event_date + timedelta(days=days), time()) + timedelta(hours=noon)
+            zenith, azimuth = sun_position(when, latitude, longitude)
+            acquisitions.append(
+                Acquisition(
+                    when=when,
+                    platform="S2B" if (when.toordinal() // REVISIT_DAYS) % 2 else "S2A",
+                    baseline=BASELINE_AFTER if after else BASELINE_BEFORE,
+                    after_event=after,
+                    cloud_share=share,
+                    sun_zenith_deg=zenith,
+                    sun_azimuth_deg=azimuth,
+                )
+            )
+    return sorted(acquisitions, key=lambda acquisition: acquisition.when)
+
+
+def digital_numbers(
+    scene: Scene, acquisition: Acquisition, world: GeoBox, granule: Granule
+) -> dict[str, npt.NDArray[Any]]:
+    """Every asset of a granule at its own resolution: bands uint16 (h, w), `SCL` uint8; 0 = nodata."""
+    offset = BASELINE_OFFSET if acquisition.after_event else 0
+    images: dict[str, npt.NDArray[Any]] = {}
+    for gsd in sorted(set(BAND_GSD_M.values())):
+        factor = gsd // GSD_M
+        keys = [band for band in BANDS if BAND_GSD_M[band] == gsd]
+        native = block_mean(scene.reflectance[[BANDS.index(key) for key in keys]], factor)
+        warped = to_grid(native, world.zoom_out(factor), granule.grid.zoom_out(factor), Resampling.cubic)
+        # A dark pixel that was seen must not become nodata.
+        numbers = np.clip(np.rint(warped * REFLECTANCE_ONE), NODATA + 1, 65_535 - offset) + offset
+        valid = upsample(granule.valid, COARSEST_M // gsd)
+        images.update(zip(keys, np.where(valid, numbers, NODATA).astype(np.uint16), strict=True))
+    factor = SCL_GSD_M // GSD_M
+    codes = to_grid(
+        scene.scl[::factor, ::factor],
+        world.zoom_out(factor),
+        granule.grid.zoom_out(factor),
+        Resampling.nearest,
+    )
+    valid = upsample(granule.valid, COARSEST_M // SCL_GSD_M)
+    images["SCL"] = np.where(valid, codes, np.uint8(SCL.NODATA)).astype(np.uint8)
+    return images
+
+
+def elevation_tiles(terrain: Terrain, layout: Layout) -> Iterator[tuple[str, GeoBox, npt.NDArray[np.int16]]]:
+    """Name, grid and elevation (h, w) int16 in metres of each one-degree tile, cut to the surroundings."""
+    around = layout.aoi.pad(round(DEM_MARGIN_M / GSD_M)).extent.to_crs("EPSG:4326").boundingbox
+    # Elevation goes on past the edge of the world where the degrees are turned against it.
+    spare = 32 + max(layout.aoi.shape) // 8
+    elevation_m = np.pad(terrain.elevation_m, spare, mode="edge")
+    source = layout.terrain.pad(spare)
+    second = 3600
+    for north in range(floor(around.bottom), ceil(around.top)):
+        for east in range(floor(around.left), ceil(around.right)):
+            left = max(floor(around.left * second), east * second)
+            right = min(ceil(around.right * second), (east + 1) * second)
+            bottom = max(floor(around.bottom * second), north * second)
+            top = min(ceil(around.top * second), (north + 1) * second)
+            grid = GeoBox(
+                (top - bottom, right - left),
+                Affine(1 / second, 0.0, left / second, 0.0, -1 / second, top / second),
+                "EPSG:4326",
+            )
+            out: Floats = np.full(grid.shape, np.nan, dtype=np.float32)
+            reproject(
+                elevation_m,
+                out,
+                src_transform=source.transform,
+                src_crs=source.crs,
+                dst_transform=grid.transform,
+                dst_crs=grid.crs,
+                dst_nodata=np.nan,
+                resampling=Resampling.average,
+            )
+            filled = np.where(np.isnan(out), DEM_NODATA, np.rint(out)).astype(np.int16)
+            yield tile_name(east, north), grid, filled
+
+
+def tile_name(east: int, north: int) -> str:
+    """The one-degree tile by its lower left corner in degrees, such as `N018W072`."""
+    return f"{'N' if north >= 0 else 'S'}{abs(north):03d}{'E' if east >= 0 else 'W'}{abs(east):03d}"
+
+
+def _polygons(truth: Codes, grid: GeoBox) -> list[dict[str, Any]]:
+    found = shapes(truth, mask=truth == 1, connectivity=8, transform=grid.transform)
+    return [transform_geom(grid.crs, "EPSG:4326", polygon, precision=7) for polygon, _ in found]
+
+
+def _write_features(path: Path, geometries: list[Any]) -> None:
+    features = [
+        {
+            "type": "Feature",
+            "properties": {"id": number},
+            "geometry": {"type": geometry["type"], "coordinates": geometry["coordinates"]},
+        }
+        for number, geometry in enumerate(geometries, start=1)
+    ]
+    _write_json(path, {"type": "FeatureCollection", "features": features})
+
+
+def _write_json(path: Path, content: dict[str, Any]) -> None:
+    try:
+        path.write_text(json.dumps(content) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise OutputError(f"{path} cannot be written: {error}. Check space and permissions.") from error

@@ -1,0 +1,174 @@
+"""The grids of a simulated event: one for the world, one for each granule, one for the elevation."""
+
+from dataclasses import dataclass
+from math import ceil, floor
+
+import numpy as np
+import numpy.typing as npt
+from affine import Affine
+from odc.geo import CRS
+from odc.geo.geobox import GeoBox
+from rasterio.warp import Resampling, reproject, transform, transform_bounds
+
+from landslide_cli.errors import InputError
+from landslide_cli.imagery.bands import GSD_M
+from landslide_cli.simulation.arrays import Flags, Floats
+
+COARSEST_M = 60
+"""Ground sampling distance of the coarsest bands, which every grid here is snapped to."""
+IMAGE_MARGIN_PX = 96
+"""What the world reaches beyond the area of interest: enough for a granule that is turned against it."""
+TERRAIN_MARGIN_PX = 120
+"""What the terrain reaches beyond the world, so that elevation goes on about 2 km outside the area."""
+ORBIT_EDGE_DEG = 12.0
+"""Angle of the orbit's edge from north."""
+
+
+@dataclass(frozen=True, slots=True)
+class Granule:
+    """One granule of a pass: its 10 m grid and where it has data."""
+
+    tile: str
+    """MGRS tile, such as `18QYF`."""
+    grid: GeoBox
+    valid: Flags
+    """(h / 6, w / 6), one value for each pixel of 60 m: bands of all resolutions share one edge."""
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """The grids of an event."""
+
+    centre: tuple[float, float]
+    """Longitude and latitude in degrees."""
+    aoi: GeoBox
+    world: GeoBox
+    terrain: GeoBox
+    granules: tuple[Granule, Granule]
+
+
+def make_layout(centre: tuple[float, float], shape: tuple[int, int]) -> Layout:
+    """Grids around `centre`, which lies on the meridian between two UTM zones; `shape` in pixels of 10 m."""
+    longitude, latitude = centre
+    if longitude % 6.0 != 0.0 or not -174.0 <= longitude <= 174.0 or not -72.0 <= latitude <= 72.0:
+        raise InputError(
+            f"The centre {longitude}, {latitude} is not on the meridian between two UTM zones. "
+            "Give a longitude that is a multiple of 6 (-174 to 174) and a latitude from -72 to 72."
+        )
+    if min(shape) < 60:
+        raise InputError(f"The area of {shape[0]} x {shape[1]} pixels is too small. Give at least 60 x 60.")
+    zone = round((longitude + 180.0) / 6.0)
+    hemisphere = 32600 if latitude >= 0.0 else 32700
+    west, east = (CRS(f"EPSG:{hemisphere + number}") for number in (zone, zone + 1))
+    xs, ys = transform("EPSG:4326", west, [longitude], [latitude])
+    left = _snap(xs[0] - shape[1] * GSD_M / 2)
+    top = _snap(ys[0] + shape[0] * GSD_M / 2)
+    aoi = GeoBox(shape, Affine(GSD_M, 0.0, left, 0.0, -GSD_M, top), west)
+    six = COARSEST_M // GSD_M
+    inner = (six * ceil(shape[0] / six), six * ceil(shape[1] / six))
+    world = GeoBox(inner, aoi.transform, west).pad(IMAGE_MARGIN_PX)
+    terrain = world.pad(TERRAIN_MARGIN_PX)
+    granules = (_granule(aoi, world, west, 0), _granule(aoi, world, east, 1))
+    return Layout(centre, aoi, world, terrain, granules)
+
+
+def _snap(metres: float) -> float:
+    return float(COARSEST_M * floor(metres / COARSEST_M))
+
+
+def _granule(aoi: GeoBox, world: GeoBox, crs: CRS, side: int) -> Granule:
+    """The western (side 0) or the eastern (side 1) granule: two thirds of the area each."""
+    if crs == world.crs:
+        # Cut from the world without resampling.
+        width = COARSEST_M // GSD_M * round(0.68 * world.shape[1] / (COARSEST_M // GSD_M))
+        keep = IMAGE_MARGIN_PX // 2
+        grid = world[keep : world.shape[0] - keep, keep:width]
+    else:
+        around = aoi.pad(6).boundingbox
+        west, south, east, north = transform_bounds(
+            world.crs, crs, around.left, around.bottom, around.right, around.top
+        )
+        left, top = _snap(west + 0.32 * (east - west)), _snap(north) + COARSEST_M
+        size = (
+            6 * ceil((top - south) / COARSEST_M),
+            6 * ceil((east - left) / COARSEST_M),
+        )
+        grid = GeoBox(size, Affine(GSD_M, 0.0, left, 0.0, -GSD_M, top), crs)
+    return Granule(mgrs_tile(grid), grid, _valid(grid, world, aoi, side))
+
+
+def _valid(grid: GeoBox, world: GeoBox, aoi: GeoBox, side: int) -> Flags:
+    """Where a granule has data: on its side of a slanted edge, and inside the world; (h / 6, w / 6) bool."""
+    coarse = grid.zoom_out(COARSEST_M // GSD_M)
+    columns, rows = np.meshgrid(np.arange(coarse.shape[1]) + 0.5, np.arange(coarse.shape[0]) + 0.5)
+    a, _, left, _, e, top, *_ = coarse.transform
+    xs, ys = left + a * columns.ravel(), top + e * rows.ravel()
+    if grid.crs != world.crs:
+        xs, ys = (np.asarray(v) for v in transform(grid.crs, world.crs, xs, ys))
+    columns, rows = (v.reshape(coarse.shape) for v in ~world.transform * (xs, ys))
+    # The edges of the two granules are parallel and leave a strip that both have.
+    height, width = aoi.shape
+    tilt = min(np.tan(np.radians(ORBIT_EDGE_DEG)), 0.2 * width / height)
+    across = columns - world.shape[1] / 2 + tilt * (rows - world.shape[0] / 2)
+    strip = 0.06 * width
+    kept = across < strip if side == 0 else across > -strip
+    near = 8.0  # more than half a pixel of 60 m and the support of the resampling
+    inside = (columns > near) & (columns < world.shape[1] - near) & (rows > near)
+    return np.asarray(kept & inside & (rows < world.shape[0] - near))
+
+
+def mgrs_tile(grid: GeoBox) -> str:
+    """The 100 km square of the grid's centre, such as `18QYF`; valid south of 72 degrees north."""
+    zone = epsg_of(grid) % 100
+    x, y = _middle(grid)
+    _, latitudes = transform(grid.crs, "EPSG:4326", [x], [y])
+    band = "CDEFGHJKLMNPQRSTUVWX"[min(int((latitudes[0] + 80.0) // 8.0), 19)]
+    column = ("STUVWXYZ", "ABCDEFGH", "JKLMNPQR")[zone % 3][min(max(int(x // 100_000) - 1, 0), 7)]
+    row = "ABCDEFGHJKLMNPQRSTUV"[(int(y // 100_000) + (0 if zone % 2 else 5)) % 20]
+    return f"{zone}{band}{column}{row}"
+
+
+def epsg_of(grid: GeoBox) -> int:
+    """Code of the reference system of a grid that has one."""
+    assert grid.crs is not None
+    return int(grid.crs.to_epsg() or 0)
+
+
+def _middle(grid: GeoBox) -> tuple[float, float]:
+    box = grid.boundingbox
+    return (box.left + box.right) / 2, (box.bottom + box.top) / 2
+
+
+def block_mean(bands: Floats, factor: int) -> Floats:
+    """Means over square blocks of (..., h, w) float32, whose sizes `factor` divides."""
+    if factor == 1:
+        return bands
+    height, width = bands.shape[-2] // factor, bands.shape[-1] // factor
+    blocks = bands.reshape(*bands.shape[:-2], height, factor, width, factor)
+    return np.asarray(blocks.mean(axis=(-3, -1)), dtype=np.float32)
+
+
+def to_grid(
+    array: npt.NDArray[np.generic], source: GeoBox, target: GeoBox, resampling: Resampling
+) -> npt.NDArray[np.generic]:
+    """(..., h, w) on another grid: cut out where the pixels are the same, else resampled; 0 outside."""
+    if source.crs == target.crs:
+        column, row = ~source.transform * (target.transform.c, target.transform.f)
+        top, left = round(row), round(column)
+        return array[..., top : top + target.shape[0], left : left + target.shape[1]]
+    out = np.zeros((*array.shape[:-2], *target.shape), dtype=array.dtype)
+    reproject(
+        np.ascontiguousarray(array),
+        out,
+        src_transform=source.transform,
+        src_crs=source.crs,
+        dst_transform=target.transform,
+        dst_crs=target.crs,
+        resampling=resampling,
+    )
+    return out
+
+
+def upsample(valid: Flags, factor: int) -> Flags:
+    """Each value repeated `factor` times along both axes."""
+    return np.repeat(np.repeat(valid, factor, axis=0), factor, axis=1)

@@ -1,0 +1,173 @@
+"""Landslides: where they start, how far they run, and the share of every pixel that they cover."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy.ndimage import gaussian_filter
+
+from landslide_cli.imagery.bands import GSD_M
+from landslide_cli.simulation.arrays import Codes, Flags, Floats, fractal, ramp
+from landslide_cli.simulation.terrain import Terrain
+
+SMALLEST_M2, LARGEST_M2 = 400.0, 60_000.0
+SOURCE_DEG = 25.0
+"""Steepness from which ground can fail."""
+STEP_M = 10.0
+"""Distance between two points of a path."""
+
+# Malamud et al. 2004: the density of areas is an inverse gamma law, whose tail falls as area ** -2.4.
+_TAIL, _SCALE_M2, _SHIFT_M2 = 1.4, 1280.0, -132.0
+
+
+@dataclass(frozen=True, slots=True)
+class Landslide:
+    """One landslide; rows and columns are of the grid it was made on."""
+
+    area_m2: float
+    path: npt.NDArray[np.float64]
+    """(n, 2) row and column from the crown down to the toe."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scars:
+    """What a set of landslides does to each pixel; arrays are (h, w)."""
+
+    slides: tuple[Landslide, ...]
+    cover: Floats
+    """Share of the pixel that a landslide covers, 0 to 1."""
+    soil: Codes
+    """Index into spectra.FRESH."""
+    brightness: Floats
+    """Factor on the reflectance of the soil."""
+    plants: Floats
+    """Share of the covered part where plants survive, 0 to 1."""
+
+    @property
+    def truth(self) -> Codes:
+        """1 where at least half of the pixel is landslide; (h, w) uint8."""
+        return (self.cover >= 0.5).astype(np.uint8)
+
+
+def draw_areas_m2(total_m2: float, rng: np.random.Generator) -> Floats:
+    """Areas that add up to about `total_m2`, largest first; (n,) float32."""
+    areas: list[float] = []
+    while sum(areas) < total_m2:
+        area = _SCALE_M2 / rng.gamma(_TAIL) + _SHIFT_M2
+        if SMALLEST_M2 <= area <= LARGEST_M2:
+            areas.append(area)
+    return np.sort(np.array(areas, dtype=np.float32))[::-1]
+
+
+def make_scars(terrain: Terrain, rng: np.random.Generator, *, share: float, allowed: Flags | None = None) -> Scars:
+    """Landslides whose areas add up to about `share` of the terrain; they start only where `allowed`."""
+    shape = terrain.shape
+    smooth_m = gaussian_filter(terrain.elevation_m, 1.5, mode="nearest")
+    descent = tuple(-g for g in terrain.gradient(2.0))
+    steep = terrain.slope_deg(1.0)
+    # Triggering is patchy: a storm cell or a rupture has a centre.
+    intensity = np.exp(1.1 * fractal(shape, rng, exponent=3.0, shortest_px=40))
+    weight = ramp(steep, SOURCE_DEG, 40.0) * intensity * (steep > SOURCE_DEG)
+    if allowed is not None:
+        weight = weight * allowed
+    scars = Scars(
+        (),
+        np.zeros(shape, np.float32),
+        np.zeros(shape, np.uint8),
+        np.ones(shape, np.float32),
+        np.zeros(shape, np.float32),
+    )
+    cumulative = np.cumsum(weight, axis=None, dtype=np.float64)
+    if cumulative[-1] == 0.0:
+        return scars
+    ragged = fractal(shape, rng, exponent=2.0, longest_px=12)
+    regional = fractal(shape, rng, exponent=3.0, shortest_px=60)
+    slides = []
+    for area_m2 in draw_areas_m2(share * shape[0] * shape[1] * GSD_M**2, rng):
+        slide = _run(float(area_m2), cumulative, smooth_m, descent, rng)
+        if slide is not None:
+            _paint(slide, scars, ragged, float(regional[tuple(slide.path[0].astype(int))]), rng)
+            slides.append(slide)
+    return Scars(tuple(slides), scars.cover, scars.soil, scars.brightness, scars.plants)
+
+
+def _run(
+    area_m2: float,
+    cumulative: npt.NDArray[np.float64],
+    elevation_m: Floats,
+    descent: tuple[Floats, ...],
+    rng: np.random.Generator,
+) -> Landslide | None:
+    """Follow the ground down from a steep place until the length of this size is run or the ground flattens."""
+    height, width = elevation_m.shape
+    # Large landslides are longer for their width, as debris flows are.
+    elongation = rng.lognormal(1.1 + 0.16 * np.log(area_m2 / 1000.0), 0.4)
+    wanted_m = np.sqrt(area_m2 * max(elongation, 1.2))
+    for _ in range(20):
+        start = int(np.searchsorted(cumulative, rng.uniform(0.0, cumulative[-1]), side="right"))
+        row, column = divmod(min(start, cumulative.size - 1), width)
+        path = [(float(row), float(column))]
+        heading = np.zeros(2)
+        slow = 0
+        while (len(path) - 1) * STEP_M < wanted_m:
+            r, c = (round(x) for x in path[-1])
+            down = np.array([-float(descent[1][r, c]), float(descent[0][r, c])])
+            slope = float(np.hypot(*down))
+            slow += slope < 0.12
+            if slope < 0.03 or slow * STEP_M > 0.25 * wanted_m:
+                break
+            # Moving ground has inertia: it does not turn at once.
+            heading = 0.45 * heading + down / slope
+            heading /= np.hypot(*heading)
+            following = (path[-1][0] + heading[0], path[-1][1] + heading[1])
+            r2, c2 = (round(x) for x in following)
+            if not (0 <= r2 < height and 0 <= c2 < width) or elevation_m[r2, c2] > elevation_m[r, c]:
+                break
+            path.append(following)
+        if (len(path) - 1) * STEP_M >= 0.55 * wanted_m and len(path) > 1:
+            return Landslide(area_m2, np.array(path))
+    return None
+
+
+def _paint(slide: Landslide, scars: Scars, ragged: Floats, regional: float, rng: np.random.Generator) -> None:
+    """Add one landslide to the arrays of `scars`."""
+    height, width = scars.cover.shape
+    n = len(slide.path)
+    half_px = 0.5 * slide.area_m2 / (n * STEP_M) / GSD_M
+    reach = int(2.2 * half_px + 6)
+    (top, left), (bottom, right) = slide.path.min(axis=0).astype(int), slide.path.max(axis=0).astype(int)
+    window = (
+        slice(max(top - reach, 0), min(bottom + reach + 1, height)),
+        slice(max(left - reach, 0), min(right + reach + 1, width)),
+    )
+    rows, columns = (np.arange(s.start, s.stop) for s in window)
+    # Half-width along the path: a rounded crown, a neck, and a deposit that spreads.
+    t = np.linspace(0.0, 1.0, n)
+    neck = rng.uniform(0.55, 0.9)
+    spread = rng.uniform(0.8, 1.6)
+    profile = np.interp(t, [0.0, 0.2, 0.6, 0.9, 1.0], [0.8, 1.05, neck, spread, 0.8 * spread])
+    distance = np.hypot(rows[:, None, None] - slide.path[:, 0], columns[None, :, None] - slide.path[:, 1])
+    edge = distance - half_px * profile
+    nearest = edge.argmin(axis=2)
+    edge = edge.min(axis=2) + 0.28 * min(half_px, 5.0) * ragged[window]
+    # Moving the edge to where the area is right makes up for bends, overlaps of the discs and raggedness.
+    pixels = min(max(round(slide.area_m2 / GSD_M**2), 1), edge.size)
+    edge -= np.partition(edge, pixels - 1, axis=None)[pixels - 1]
+    cover = np.clip(0.5 - edge / 1.6, 0.0, 1.0).astype(np.float32)
+
+    along = t[nearest].astype(np.float32)
+    wins = cover > scars.cover[window]
+    kind = int(np.clip(np.floor(1.5 + 0.7 * regional + rng.normal(0.0, 0.7)), 0, 2))
+    shade = float(np.clip(rng.lognormal(0.0, 0.16), 0.65, 1.4))
+    wet = rng.uniform(0.0, 0.35)
+    plants = rng.beta(1.2, 6.0)
+    bright = shade * (1.0 - wet * along)
+    # Trees ride down on the debris: more plants in the deposit and along the edge than at the crown.
+    alive = plants * (0.5 + along) + 0.25 * ramp(ragged[window], 1.0, 2.2)
+    for array, value in (
+        (scars.soil, np.uint8(kind)),
+        (scars.brightness, bright),
+        (scars.plants, np.clip(alive, 0.0, 0.7)),
+        (scars.cover, cover),
+    ):
+        array[window] = np.where(wins, value, array[window])

@@ -1,0 +1,117 @@
+"""Images of a world: light on slopes, season, haze, clouds, the sensor's blur and noise."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import numpy as np
+from scipy.ndimage import gaussian_filter
+
+from landslide_cli.simulation.arrays import Codes, Floats, fractal
+from landslide_cli.simulation.clouds import Clouds, classify, make_clouds
+from landslide_cli.simulation.spectra import CLOUD, DIFFUSE, GREEN, HAZE, SPECTRA, Material
+from landslide_cli.simulation.terrain import Terrain
+from landslide_cli.simulation.world import World
+
+BLUR_PX = 0.45
+"""Deviation of the sensor's point spread."""
+NOISE = 0.0012
+"""Deviation of the sensor's additive noise, in reflectance."""
+
+
+@dataclass(frozen=True, slots=True)
+class Acquisition:
+    """When and how a scene is taken."""
+
+    when: datetime
+    platform: str
+    """Such as `S2A`."""
+    baseline: str
+    """Processing baseline, such as `05.09`."""
+    after_event: bool
+    cloud_share: float
+    """0 to 1."""
+    sun_zenith_deg: float
+    sun_azimuth_deg: float
+    """Clockwise from north."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """What the satellite brings down."""
+
+    reflectance: Floats
+    """(12, h, w)."""
+    scl: Codes
+    """(h, w) codes of bands.SCL."""
+
+
+def sun_position(when: datetime, latitude_deg: float, longitude_deg: float) -> tuple[float, float]:
+    """Zenith and azimuth (clockwise from north) of the sun in degrees at a UTC time, to about a degree."""
+    day = when.timetuple().tm_yday
+    declination = np.radians(-23.44 * np.cos(2.0 * np.pi * (day + 10) / 365.25))
+    hour = np.radians(15.0 * (when.hour + when.minute / 60.0 - 12.0) + longitude_deg)
+    latitude = np.radians(latitude_deg)
+    east = -np.cos(declination) * np.sin(hour)
+    north = np.cos(latitude) * np.sin(declination) - np.sin(latitude) * np.cos(declination) * np.cos(hour)
+    up = np.sin(latitude) * np.sin(declination) + np.cos(latitude) * np.cos(declination) * np.cos(hour)
+    return float(np.degrees(np.arccos(up))), float(np.degrees(np.arctan2(east, north)) % 360.0)
+
+
+def relative_sunlight(terrain: Terrain, sun_zenith_deg: float, sun_azimuth_deg: float) -> Floats:
+    """Direct light on the slope over that on flat ground; (h, w) float32, 0 where the slope faces away."""
+    east, north = terrain.gradient()
+    zenith, azimuth = np.radians(sun_zenith_deg), np.radians(sun_azimuth_deg)
+    towards_sun = east * np.sin(azimuth) + north * np.cos(azimuth)
+    cosine = (1.0 - np.tan(zenith) * towards_sun) / np.sqrt(1.0 + east**2 + north**2)
+    return np.asarray(np.clip(cosine, 0.0, 2.2), dtype=np.float32)
+
+
+def render(world: World, acquisition: Acquisition, rng: np.random.Generator) -> Scene:
+    """One scene over the whole grid of the world."""
+    shares = world.after if acquisition.after_event else world.before
+    shape = world.terrain.shape
+    seasonal = SPECTRA.copy()
+    for material in GREEN:
+        # Plants are not the same two weeks later: chlorophyll darkens the visible, leaves brighten the infrared.
+        seasonal[material, :5] *= rng.normal(1.0, 0.06)
+        seasonal[material, 5:] *= rng.normal(1.0, 0.05)
+    reflectance = np.tensordot(seasonal.T, shares, axes=1)
+
+    factor = world.brightness * (1.0 + 0.025 * fractal(shape, rng, exponent=1.2))
+    if acquisition.after_event:
+        factor = factor * world.shade
+    sunlight = relative_sunlight(world.terrain, acquisition.sun_zenith_deg, acquisition.sun_azimuth_deg)
+    reflectance *= factor
+    for index, diffuse in enumerate(DIFFUSE):
+        reflectance[index] *= diffuse + (1.0 - diffuse) * sunlight
+
+    clouds = make_clouds(
+        shape,
+        rng,
+        share=acquisition.cloud_share,
+        sun_zenith_deg=acquisition.sun_zenith_deg,
+        sun_azimuth_deg=acquisition.sun_azimuth_deg,
+    )
+    _veil(reflectance, clouds, rng)
+    reflectance = gaussian_filter(reflectance, (0.0, BLUR_PX, BLUR_PX), mode="nearest", truncate=3.0)
+    noise = rng.standard_normal(reflectance.shape, dtype=np.float32)
+    reflectance += noise * (np.float32(NOISE) + np.float32(0.008) * reflectance)
+    scl = classify(clouds, reflectance, shares[Material.WATER], rng)
+    return Scene(np.clip(reflectance, 0.0, 1.6), scl)
+
+
+def _veil(reflectance: Floats, clouds: Clouds, rng: np.random.Generator) -> None:
+    """Lay shadows, haze and clouds over the ground, in place."""
+    shape = clouds.opacity.shape
+    haze = 0.02 * rng.uniform(0.2, 2.0) * (1.0 + 0.6 * fractal(shape, rng, exponent=3.2))
+    haze = np.clip(haze, 0.0, 0.2)
+    lit = 1.0 - clouds.shadow
+    bright = 1.0 + 0.06 * fractal(shape, rng, exponent=2.4)
+    clear = 1.0 - clouds.opacity
+    white = clouds.opacity * bright
+    # One factor and one addend per band: light, then haze, then cloud, from the ground up.
+    through = clear * (1.0 - haze)
+    for index in range(len(reflectance)):
+        # In shadow only sky light is left.
+        reflectance[index] *= through * (lit + (1.0 - lit) * np.float32(0.75 * DIFFUSE[index]))
+        reflectance[index] += clear * haze * HAZE[index] + white * CLOUD[index]

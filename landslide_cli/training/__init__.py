@@ -1,0 +1,1 @@
+"""Networks, their training and their export: the only place that knows torch."""

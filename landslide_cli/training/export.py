@@ -1,0 +1,149 @@
+"""A trained network as one file that holds its normalisation and its card."""
+
+from collections.abc import Mapping
+from copy import deepcopy
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import onnx
+import onnxscript.optimizer
+import torch
+from torch import Tensor, nn
+from torch.export import Dim
+
+from landslide_cli.errors import ModelError
+from landslide_cli.files import atomic
+from landslide_cli.imagery.bands import TERRAIN_BANDS
+
+OPSET: Final = 18
+INPUTS: Final = ("pre", "post", "terrain")
+OUTPUT: Final = "probability"
+AXES: Final = {0: "batch", 2: "height", 3: "width"}
+"""Axes of any length, in all inputs and in the output alike."""
+
+
+class SelfContained(nn.Module):
+    """A network with its normalisation before it and the sigmoid after it: from files to probability."""
+
+    def __init__(self, normalisation: nn.Module, network: nn.Module) -> None:
+        """Join what normalises `(pre, post, terrain)` and what makes logits (N, 1, H, W) of the three."""
+        super().__init__()
+        self.normalisation = normalisation
+        self.network = network
+
+    def forward(self, pre: Tensor, post: Tensor, terrain: Tensor) -> Tensor:
+        """Return the landslide probability (N, 1, H, W) float32, 0..1.
+
+        Args:
+            pre: (N, B, H, W) float32 digital numbers as in `pre.tif`.
+            post: the same as in `post.tif`.
+            terrain: (N, 4, H, W) float32 as in `terrain.tif`, without NaN.
+        """
+        probability: Tensor = torch.sigmoid(self.network(*self.normalisation(pre, post, terrain)))
+        return probability
+
+
+def rounded_to_half(model: nn.Module) -> nn.Module:
+    """Return a copy of `model` whose convolution and matrix weights are numbers that float16 can hold.
+
+    The copy computes in float32 as before. Biases and the statistics of batch norm keep their precision: they
+    take no room, and a small variance would suffer.
+
+    Raises:
+        ModelError: a weight is not finite, or too large for float16.
+    """
+    rounded = deepcopy(model)
+    with torch.no_grad():
+        for name, parameter in rounded.named_parameters():
+            if parameter.ndim < 2:
+                continue
+            half = parameter.half()
+            if not torch.isfinite(half).all():
+                raise ModelError(f"{name} holds a weight beyond the range of float16; the training diverged")
+            parameter.copy_(half)
+    return rounded
+
+
+def write_onnx(
+    model: nn.Module,
+    path: Path,
+    metadata: Mapping[str, str],
+    bands: int,
+    *,
+    terrain_bands: int = len(TERRAIN_BANDS),
+    example_px: int = 64,
+) -> None:
+    """Write `model` as a single ONNX file, opset 18, for batches and windows of any size.
+
+    Weights that float16 holds exactly are stored so, each followed by a cast that the runtime folds when it
+    loads the file; pass the model through `rounded_to_half` first to make that all large weights. Nothing is
+    lost here: the file computes in float32 what `model` computes.
+
+    Args:
+        model: called as `model(pre, post, terrain)`, like `SelfContained`; it is exported in eval mode.
+        path: the file to write; an existing one is replaced only when the new one is complete.
+        metadata: written as `metadata_props`, such as the card.
+        bands: channels of `pre` and `post`.
+        terrain_bands: channels of `terrain`.
+        example_px: side of the windows that the graph is traced with, a multiple of 32.
+
+    Raises:
+        OutputError: the file cannot be written.
+    """
+    # Two of everything: the tracer takes a dimension of 1 for a constant.
+    image = torch.full((2, bands, example_px, example_px + 32), 1000.0)
+    terrain = torch.zeros(2, terrain_bands, example_px, example_px + 32)
+    axes = dict.fromkeys(AXES, Dim.DYNAMIC)
+    was_training = model.training
+    model.eval()
+    try:
+        program = torch.onnx.export(
+            model,
+            (image, image.clone(), terrain),
+            dynamo=True,
+            opset_version=OPSET,
+            input_names=INPUTS,
+            output_names=[OUTPUT],
+            dynamic_shapes=(axes,) * len(INPUTS),
+            external_data=False,
+            # It would multiply batch norm into the weights, which float16 then no longer holds. The runtime
+            # does the same when it loads the file.
+            optimize=False,
+            verbose=False,
+        )
+    finally:
+        model.train(was_training)
+    assert program is not None
+    onnxscript.optimizer.fold_constants(program.model)
+    onnxscript.optimizer.remove_unused_nodes(program.model)
+    proto = _with_half_weights(program.model_proto)
+    for value in (*proto.graph.input, *proto.graph.output):
+        for axis, name in AXES.items():
+            value.type.tensor_type.shape.dim[axis].dim_param = name
+    onnx.helper.set_model_props(proto, dict(metadata))
+    onnx.checker.check_model(proto)
+    with atomic(path) as temporary:
+        temporary.write_bytes(proto.SerializeToString())
+
+
+def _with_half_weights(proto: onnx.ModelProto) -> onnx.ModelProto:
+    """Return a copy of `proto` that stores as float16 every large weight that float16 holds exactly."""
+    packed = onnx.ModelProto()
+    packed.CopyFrom(proto)
+    graph = packed.graph
+    casts = []
+    for initializer in graph.initializer:
+        weight = onnx.numpy_helper.to_array(initializer)
+        if weight.dtype != np.float32 or weight.ndim < 2:
+            continue
+        half = weight.astype(np.float16)
+        if not np.array_equal(half.astype(np.float32), weight):
+            continue
+        name = initializer.name
+        initializer.CopyFrom(onnx.numpy_helper.from_array(half, f"{name}.half"))
+        casts.append(onnx.helper.make_node("Cast", [f"{name}.half"], [name], to=onnx.TensorProto.FLOAT))
+    nodes = [*casts, *graph.node]
+    del graph.node[:]
+    graph.node.extend(nodes)
+    return packed

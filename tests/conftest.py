@@ -1,0 +1,156 @@
+"""Shared by all tests: small rasters, events and models, made by the real code."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+import rasterio
+from numpy.typing import NDArray
+from onnx import TensorProto, helper
+from rasterio.transform import from_origin
+
+from landslide_cli.config import FetchConfig
+from landslide_cli.inference.card import ModelCard
+from landslide_cli.workflows.fetch import fetch
+
+SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
+
+ORIGIN_M = (500_000.0, 2_000_000.0)
+CRS = "EPSG:32618"
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The real data that is not part of the project."""
+    if not SHARED_DATA.is_dir():
+        pytest.skip(f"real data is not at {SHARED_DATA}")
+    return SHARED_DATA
+
+
+def write_raster(
+    path: Path,
+    data: NDArray[np.generic],
+    *,
+    crs: str | None = CRS,
+    origin: tuple[float, float] = ORIGIN_M,
+    pixel: float = 10.0,
+    nodata: float | None = 0,
+    names: tuple[str, ...] = (),
+) -> Path:
+    """Write (C, H, W) or (H, W) data, north up, as a GeoTIFF."""
+    data = data if data.ndim == 3 else data[None]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with rasterio.open(
+        path, "w", driver="GTiff", dtype=data.dtype, count=data.shape[0], height=data.shape[1], width=data.shape[2],
+        crs=crs, transform=from_origin(*origin, pixel, pixel), nodata=nodata,
+    ) as target:  # fmt: skip
+        target.write(data)
+        if names:
+            target.descriptions = names
+    return path
+
+
+def band_folder(folder: Path, images: Mapping[str, NDArray[np.generic]], **options: object) -> Path:
+    """Write one file per band."""
+    for band, data in images.items():
+        write_raster(folder / f"{band}.tif", data, **options)  # type: ignore[arg-type]
+    return folder
+
+
+Maker = Callable[..., Path]
+
+
+@pytest.fixture
+def make_event(tmp_path: Path) -> Maker:
+    """Return a function that fetches an event from files: a hillside with one bright scar after the event."""
+
+    def make(
+        name: str = "event",
+        *,
+        shape: tuple[int, int] = (300, 400),
+        bands: tuple[str, ...] = ("B02", "B03", "B04", "B08"),
+        hole: tuple[slice, slice] | None = None,
+        dem: bool = True,
+        seed: int = 0,
+    ) -> Path:
+        rng = np.random.default_rng(seed)
+        pre = {band: rng.integers(300, 500, shape).astype(np.uint16) for band in bands}
+        post = {band: image.copy() for band, image in pre.items()}
+        if "B08" in bands:
+            pre["B08"] += 2500
+            post["B08"] += 2500
+        for band, image in post.items():
+            image[100:130, 150:170] = 1500 if band != "B08" else 1600
+        if hole:
+            for image in pre.values():
+                image[hole] = 0
+        work = tmp_path / f"{name}-files"
+        elevation = np.linspace(2000, 500, shape[0] // 3 + 40, dtype=np.float32)[:, None]
+        elevation = np.repeat(elevation, shape[1] // 3 + 40, axis=1)
+        write_raster(work / "dem.tif", elevation, pixel=30, origin=(ORIGIN_M[0] - 600, ORIGIN_M[1] + 600), nodata=-9999)
+        fetch(
+            FetchConfig(
+                out=tmp_path / name,
+                event_date="2021-08-14",
+                pre=(str(band_folder(work / "pre", pre)),),
+                post=(str(band_folder(work / "post", post)),),
+                dem=str(work / "dem.tif") if dem else None,
+                no_dem=not dem,
+                pre_date="2021-08-09",
+                post_date="2021-08-19",
+            )
+        )
+        return tmp_path / name
+
+    return make
+
+
+CARD = ModelCard(
+    name="test", version="1", architecture="test", bands=("B02", "B04"), terrain=False, threshold=0.5, tile_px=64
+)
+
+
+def write_model(path: Path, card: ModelCard | None = CARD, kind: str = "change") -> Path:
+    """Write a small ONNX model.
+
+    Args:
+        path: the file.
+        card: its card; none where None.
+        kind: `constant` gives 0.37 everywhere; `change` the mean change over 2000, clipped to 0..1.
+    """
+    bands = len(card.bands) if card else 2
+    axes = ["n", "c", "h", "w"]
+    inputs = [
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n", bands, "h", "w"]) for name in ("pre", "post")
+    ]
+    scale = 0.0 if kind == "constant" else 1 / 2000
+    shift = 0.37 if kind == "constant" else 0.0
+    nodes = [
+        helper.make_node("Sub", ["post", "pre"], ["difference"]),
+        helper.make_node("ReduceMean", ["difference", "channel_axis"], ["mean"], keepdims=1),
+        helper.make_node("Mul", ["mean", "scale"], ["scaled"]),
+        helper.make_node("Add", ["scaled", "shift"], ["shifted"]),
+        helper.make_node("Clip", ["shifted", "low", "high"], ["probability"]),
+    ]
+    constants = {"scale": scale, "shift": shift, "low": 0.0, "high": 1.0}
+    initializers = [onnx.numpy_helper.from_array(np.array(v, np.float32), k) for k, v in constants.items()]
+    initializers.append(onnx.numpy_helper.from_array(np.array([1], np.int64), "channel_axis"))
+    if card and card.terrain:
+        inputs.append(helper.make_tensor_value_info("terrain", TensorProto.FLOAT, ["n", 4, "h", "w"]))
+        nodes[-1] = helper.make_node("Clip", ["shifted", "low", "high"], ["clipped"])
+        nodes += [
+            helper.make_node("ReduceMin", ["terrain", "channel_axis"], ["least"], keepdims=1),
+            helper.make_node("Mul", ["least", "zero"], ["nothing"]),
+            helper.make_node("Add", ["clipped", "nothing"], ["probability"]),
+        ]
+        initializers.append(onnx.numpy_helper.from_array(np.array(0, np.float32), "zero"))
+    output = helper.make_tensor_value_info("probability", TensorProto.FLOAT, axes)
+    graph = helper.make_graph(nodes, "test", inputs, [output], initializers)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
+    if card:
+        helper.set_model_props(model, card.to_metadata())
+    path.parent.mkdir(parents=True, exist_ok=True)
+    onnx.save(model, path)
+    return path

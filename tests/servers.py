@@ -1,0 +1,121 @@
+"""Real servers on loopback: storage with range requests and signed URLs, its token service, a STAC API."""
+
+import json
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from urllib.parse import parse_qs, urlparse
+from urllib.request import urlopen
+
+ACCOUNT, CONTAINER = "sentinel2l2a01", "sentinel2-l2"
+BASE_URL = f"http://{ACCOUNT}.blob.core.windows.net/{CONTAINER}"
+"""Storage as Planetary Computer names it; reached through the proxy below, never by name."""
+
+TOKEN = "st=2021-01-01T00%3A00%3A00Z&se=2999-01-01T00%3A00%3A00Z&sp=rl&sig=loopback"
+
+
+@dataclass
+class Traffic:
+    """What a server was asked."""
+
+    paths: list[str] = field(default_factory=list)
+    bytes_sent: int = 0
+    refused: int = 0
+    tokens: int = 0
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    folder: Path
+    traffic: Traffic
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+    def do_HEAD(self) -> None:
+        self._answer(body=False)
+
+    def do_GET(self) -> None:
+        self._answer(body=True)
+
+    def _answer(self, body: bool) -> None:
+        url = urlparse(self.path)
+        if url.path.startswith(f"/token/{ACCOUNT}/"):
+            self.traffic.tokens += 1
+            self._send(200, json.dumps({"msft:expiry": "2999-01-01T00:00:00Z", "token": TOKEN}).encode(), body)
+            return
+        if parse_qs(url.query).get("sig") != ["loopback"]:
+            self.traffic.refused += 1
+            self._send(403, b"no valid signature", body)
+            return
+        path = self.folder / url.path.lstrip("/")
+        if not path.is_file():
+            self._send(404, b"no such blob", body)
+            return
+        self.traffic.paths.append(url.path)
+        data = path.read_bytes()
+        asked = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range", ""))
+        if asked:
+            start = int(asked[1])
+            end = min(int(asked[2] or len(data) - 1), len(data) - 1)
+            self._send(206, data[start : end + 1], body, {"Content-Range": f"bytes {start}-{end}/{len(data)}"})
+        else:
+            self._send(200, data, body)
+
+    def _send(self, status: int, data: bytes, body: bool, headers: dict[str, str] | None = None) -> None:
+        self.send_response(status)
+        for name, value in {"Content-Length": str(len(data)), "Accept-Ranges": "bytes", **(headers or {})}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        if body:
+            self.wfile.write(data)
+            self.traffic.bytes_sent += len(data)
+
+
+@contextmanager
+def storage(folder: Path) -> Iterator[tuple[str, Traffic]]:
+    """Serve `folder` as signed storage, as an HTTP proxy for its host name; yield its address and traffic."""
+    traffic = Traffic()
+    handler = type("Handler", (_Handler,), {"folder": folder, "traffic": traffic})
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield f"127.0.0.1:{server.server_port}", traffic
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+@contextmanager
+def stac_api(items: Path) -> Iterator[str]:
+    """Serve an item collection with `rustac serve`; yield the API's address."""
+    rustac = shutil.which("rustac") or str(Path(sys.executable).with_name("rustac"))
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    process = subprocess.Popen(
+        [rustac, "serve", "--addr", address, "--create-collections", str(items)],
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        for _ in range(100):
+            try:
+                urlopen(f"http://{address}/").close()
+                break
+            except OSError:
+                time.sleep(0.1)
+        yield f"http://{address}"
+    finally:
+        process.terminate()
+        process.wait()

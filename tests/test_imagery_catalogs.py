@@ -1,0 +1,107 @@
+import json
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import pystac
+import pytest
+from shapely.geometry import box
+
+from landslide_cli.errors import CatalogError, InputError
+from landslide_cli.imagery.bands import BANDS
+from landslide_cli.imagery.catalogs import (
+    CATALOGS,
+    asset_key,
+    baseline,
+    dn_offset,
+    find_catalog,
+    search,
+    search_days,
+)
+
+EVERYWHERE = box(-180, -90, 180, 90)
+
+
+def items_of(shared_data: Path, name: str) -> list[pystac.Item]:
+    raw = json.loads((shared_data / "stac" / name).read_text())
+    return [pystac.Item.from_dict(feature, migrate=False) for feature in raw.get("features", [raw])]
+
+
+@pytest.mark.parametrize(
+    "name", ["pc_sentinel-2-l2a.json", "pc_sentinel-2-l2a_2019.json", "earth-search_sentinel-2-c1-l2a.json"]
+)
+def test_real_items_list_every_band(shared_data: Path, name: str) -> None:
+    for item in items_of(shared_data, name):
+        assert all(asset_key(item, band) for band in (*BANDS, "SCL"))
+
+
+@pytest.mark.parametrize(
+    ("name", "offset", "processed"),
+    [
+        ("pc_sentinel-2-l2a.json", 0, (2, 12)),
+        ("earth-search_sentinel-2-c1-l2a.json", 1000, (5, 11)),
+        ("earth-search_sentinel-2-l2a.json", 0, (5, 11)),
+    ],
+)
+def test_the_offset_of_real_items(shared_data: Path, name: str, offset: int, processed: tuple[int, int]) -> None:
+    for item in items_of(shared_data, name):
+        assert dn_offset(item) == offset
+        assert baseline(item) == processed
+
+
+def item(identifier: str, when: str, processed: str | None, west: float = 10) -> pystac.Item:
+    area = box(west, 45, west + 1, 46)
+    made = pystac.Item(
+        identifier, area.__geo_interface__, list(area.bounds), datetime.fromisoformat(when).replace(tzinfo=UTC),
+        {"s2:processing_baseline": processed} if processed else {}, collection="sentinel-2-l2a",
+    )  # fmt: skip
+    made.add_asset("B04", pystac.Asset("B04.tif"))
+    return made
+
+
+@pytest.mark.parametrize(
+    ("processed", "offset"), [("02.12", 0), ("03.01", 0), ("04.00", 1000), ("05.11", 1000), ("10.00", 1000), (None, 0)]
+)
+def test_the_offset_follows_the_baseline_and_never_the_date(processed: str | None, offset: int) -> None:
+    assert dn_offset(item("old", "2016-01-01", processed)) == offset
+    assert dn_offset(item("new", "2025-01-01", processed)) == offset
+
+
+def write_collection(path: Path, *items: pystac.Item) -> str:
+    collection = {"type": "FeatureCollection", "features": [i.to_dict(transform_hrefs=False) for i in items]}
+    path.write_text(json.dumps(collection))
+    return str(path)
+
+
+def test_a_collection_on_disk_is_filtered_by_place_time_and_collection(tmp_path: Path) -> None:
+    path = write_collection(
+        tmp_path / "items.json",
+        item("before", "2021-05-31T23:59:59", "02.12"),
+        item("last", "2021-06-30T23:59:59", "02.12"),
+        item("first", "2021-06-01T00:00:00", "02.12"),
+        item("elsewhere", "2021-06-10", "02.12", west=30),
+    )
+    catalog = find_catalog(path)
+    found = search(catalog, catalog.images, box(10.2, 45.2, 10.3, 45.3), (date(2021, 6, 1), date(2021, 6, 30)))
+    assert [i.id for i in found] == ["first", "last"]
+    assert found[0].assets["B04"].href == str(tmp_path / "B04.tif")
+    assert search(catalog, ["alos-dem"], EVERYWHERE) == []
+
+
+def test_known_names_and_addresses_are_catalogs() -> None:
+    assert find_catalog("planetary-computer") is CATALOGS["planetary-computer"]
+    assert find_catalog("https://example.org/stac").is_api
+    with pytest.raises(InputError, match="planetary-computer"):
+        find_catalog("planetary")
+
+
+def test_a_file_that_is_no_collection_is_a_catalog_error(tmp_path: Path) -> None:
+    (tmp_path / "items.json").write_text('{"type": "Feature"}')
+    with pytest.raises(CatalogError, match="not a STAC item collection") as caught:
+        search(find_catalog(str(tmp_path / "items.json")), ["sentinel-2-l2a"], EVERYWHERE)
+    assert caught.value.exit_code == 4
+
+
+def test_the_event_day_is_in_neither_search() -> None:
+    pre, post = search_days(date(2021, 8, 14), 90, 30)
+    assert pre == (date(2021, 5, 16), date(2021, 8, 13))
+    assert post == (date(2021, 8, 15), date(2021, 9, 13))

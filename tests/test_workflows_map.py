@@ -1,0 +1,202 @@
+"""The whole way from a STAC API, its storage and its token service on loopback to polygons."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import fiona
+import numpy as np
+import pytest
+import rasterio
+from servers import BASE_URL, Traffic, stac_api, storage
+from shapely.geometry import shape
+
+from landslide_cli.config import FetchConfig
+from landslide_cli.event import Event
+from landslide_cli.imagery.bands import BANDS
+from landslide_cli.simulation.catalog import SimulatedCatalog, write_catalog
+from landslide_cli.workflows.demo import agreement
+from landslide_cli.workflows.fetch import fetch
+
+SHAPE = (300, 420)
+
+
+@pytest.fixture(scope="module")
+def catalog(tmp_path_factory: pytest.TempPathFactory) -> SimulatedCatalog:
+    """A simulated catalog whose hrefs are those of Planetary Computer's storage."""
+    return write_catalog(tmp_path_factory.mktemp("catalog"), seed=11, shape=SHAPE, base_url=BASE_URL)
+
+
+@dataclass
+class Cloud:
+    """A STAC API and its storage on loopback."""
+
+    api: str
+    environment: dict[str, str]
+    traffic: Traffic
+
+    def landslide(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run the command line as a user would, with the services found at their loopback addresses."""
+        return subprocess.run(
+            [sys.executable, "-m", "landslide_cli", *arguments],
+            env=self.environment, capture_output=True, text=True, timeout=300, check=False,
+        )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def cloud(catalog: SimulatedCatalog) -> Iterator[Cloud]:
+    """Serve the catalog."""
+    folder = catalog.items.parent
+    with storage(folder) as (address, traffic), stac_api(catalog.items) as api:
+        environment = {
+            **os.environ,
+            "PC_SDK_SAS_URL": f"http://{address}/token",
+            "GDAL_HTTP_PROXY": address,
+            "NO_PROXY": "127.0.0.1",
+        }
+        yield Cloud(api, environment, traffic)
+
+
+@pytest.fixture(scope="module")
+def mapped(cloud: Cloud, catalog: SimulatedCatalog, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The event that one command makes from the served catalog."""
+    out = tmp_path_factory.mktemp("served") / "event"
+    done = cloud.landslide(
+        "map", "--aoi", str(catalog.aoi), "--event-date", catalog.event_date.isoformat(), "--out", str(out),
+        "--catalog", cloud.api, "--model", "rdndvi", "--json",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    summary = json.loads(done.stdout)
+    assert summary["vectorize"]["landslides"] > 0
+    return out
+
+
+def read(path: Path) -> np.ndarray:
+    with rasterio.open(path) as source:
+        return source.read()
+
+
+def test_images_are_signed_and_found_over_http(mapped: Path, cloud: Cloud) -> None:
+    assert Event.open(mapped).bands == BANDS
+    assert cloud.traffic.tokens >= 1
+    assert cloud.traffic.refused == 0
+    assert any("B8A" in path for path in cloud.traffic.paths)
+
+
+def test_no_token_lands_in_the_event(mapped: Path) -> None:
+    assert "sig=" not in (mapped / "event.json").read_text()
+
+
+def test_the_served_event_is_the_one_on_disk(mapped: Path, tmp_path: Path) -> None:
+    local = write_catalog(tmp_path / "catalog", seed=11, shape=SHAPE)
+    fetch(
+        FetchConfig(
+            out=tmp_path / "event",
+            aoi=str(local.aoi),
+            event_date=local.event_date.isoformat(),
+            catalog=str(local.items),
+        )
+    )
+    for name in ("pre.tif", "post.tif", "clear.tif", "terrain.tif"):
+        assert np.array_equal(read(mapped / name), read(tmp_path / "event" / name), equal_nan=True), name
+
+
+def test_both_granules_in_two_zones_are_mosaicked_without_a_gap(mapped: Path) -> None:
+    event = Event.open(mapped)
+    used = [scene for scene in event.scenes if scene["side"] == "post"]
+    assert len({scene["id"] for scene in used}) == 2
+    assert all(scene["covered_percent"] == 100 for scene in used)
+    assert (read(mapped / "post.tif") > 0).all()
+
+
+def test_the_offset_is_removed_where_the_baseline_has_it(mapped: Path) -> None:
+    scenes = Event.open(mapped).scenes
+    assert {(s["side"], s["offset_removed"]) for s in scenes} == {("pre", 0), ("post", 1000)}
+    clear = read(mapped / "clear.tif")[0] == 1
+    pre, post = (read(mapped / f"{side}.tif")[:, clear].astype(float) for side in ("pre", "post"))
+    # Most of the ground did not change: a step of 1000 would show in every band.
+    assert np.abs(np.median(post - pre, axis=1)).max() < 350
+
+
+def test_polygons_lie_on_the_simulated_landslides(mapped: Path, catalog: SimulatedCatalog) -> None:
+    precision, recall, f1 = agreement(Event.open(mapped), catalog.truth)
+    assert precision > 0.4
+    assert recall > 0.3
+    assert f1 > 0.4
+    with fiona.open(catalog.inventory) as layer:
+        truth = [shape(feature.geometry) for feature in layer]
+    with fiona.open(mapped / "landslides.geojson") as layer:
+        found = [shape(feature.geometry) for feature in layer]
+    assert all(polygon.is_valid for polygon in found)
+    assert sum(any(f.intersects(t) for t in truth) for f in found) > 0.4 * len(found)
+
+
+def test_the_clouds_are_in_the_layer_of_what_was_not_analysed(mapped: Path) -> None:
+    percent = read(mapped / "probability.tif")[0]
+    clear = read(mapped / "clear.tif")[0]
+    assert np.array_equal(percent == 255, clear == 0)
+    assert fiona.listlayers(mapped / "landslides.gpkg") == ["landslides", "not_analysed"]
+    with fiona.open(mapped / "landslides.gpkg", layer="not_analysed") as layer:
+        area = sum(shape(feature.geometry).area for feature in layer)
+        assert area > 0
+    geometry = Event.open(mapped).aoi
+    with fiona.open(mapped / "not_analysed.geojson") as layer:
+        assert all(shape(f.geometry).intersects(geometry) for f in layer)
+
+
+def test_a_command_run_again_keeps_what_was_fetched(mapped: Path, cloud: Cloud, catalog: SimulatedCatalog) -> None:
+    before = len(cloud.traffic.paths)
+    done = cloud.landslide(
+        "map", "--aoi", str(catalog.aoi), "--event-date", catalog.event_date.isoformat(), "--out", str(mapped),
+        "--catalog", cloud.api, "--model", "rdndvi",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == ""
+    assert "already fetched" in done.stderr
+    assert len(cloud.traffic.paths) == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (("--event-date", "2019-08-14"), 3, "no pre scene covers the AOI"),
+        (("--max-cloud", "0.01"), 3, "under 0.01 % cloud"),
+        (("--aoi", "10,45,10.1,45.1"), 3, "no pre scene covers the AOI"),
+        (("--catalog", "http://127.0.0.1:9/stac"), 4, "did not answer"),
+        (("--catalog", "nowhere"), 2, "no known name, URL or file"),
+        (("--model", "nothing"), 5, "neither a known name nor a file"),
+        (("--device", "tpu"), 2, "unknown"),
+        (("--threshold", "2"), 2, "--threshold"),
+    ],
+)
+def test_each_failure_is_one_message_and_its_exit_code(
+    cloud: Cloud, catalog: SimulatedCatalog, tmp_path: Path, arguments: tuple[str, ...], code: int, message: str
+) -> None:
+    options = {
+        "--aoi": str(catalog.aoi), "--event-date": catalog.event_date.isoformat(), "--out": str(tmp_path / "event"),
+        "--catalog": cloud.api, "--model": "rdndvi",
+    }  # fmt: skip
+    options |= dict(zip(arguments[::2], arguments[1::2], strict=True))
+    done = cloud.landslide("map", *(word for option in options.items() for word in option))
+    assert done.returncode == code, done.stderr
+    assert message in done.stderr.replace("\n", " ")
+    assert done.stderr.startswith("error: ")
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
+    assert not (tmp_path / "event" / "event.json").exists()
+
+
+def test_storage_that_refuses_is_a_catalog_error(cloud: Cloud, catalog: SimulatedCatalog, tmp_path: Path) -> None:
+    refusing = cloud.environment["PC_SDK_SAS_URL"].replace("/token", "/refused")
+    unsigned = Cloud(cloud.api, {**cloud.environment, "PC_SDK_SAS_URL": refusing}, cloud.traffic)
+    done = unsigned.landslide(
+        "fetch", "--aoi", str(catalog.aoi), "--event-date", catalog.event_date.isoformat(), "--catalog", cloud.api,
+        "--out", str(tmp_path / "event"),
+    )  # fmt: skip
+    assert done.returncode == 4, done.stderr
+    assert "error: " in done.stderr
+    assert "Traceback" not in done.stderr

@@ -1,0 +1,107 @@
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import fiona
+import numpy as np
+import pytest
+import rasterio
+from conftest import Maker
+from shapely.geometry import shape
+
+from landslide_cli.config import PredictConfig, VectorizeConfig
+from landslide_cli.errors import InputError
+from landslide_cli.event import Event
+from landslide_cli.mapping.attributes import LANDSLIDE_FIELDS
+from landslide_cli.workflows.predict import predict
+from landslide_cli.workflows.vectorize import vectorize
+
+
+@pytest.fixture
+def predicted(make_event: Maker) -> Path:
+    """An event with one scar of 6 ha and a hole in its images."""
+    event = make_event(hole=(slice(0, 50), slice(0, 60)))
+    predict(PredictConfig(event, model="red-change"))
+    return event
+
+
+def test_the_scar_becomes_a_polygon_with_its_attributes(predicted: Path) -> None:
+    summary = vectorize(VectorizeConfig(predicted))
+    assert (summary.landslides, summary.area_m2) == (1, 60_000)
+    collection = json.loads(summary.geojson.read_text())
+    (feature,) = collection["features"]
+    assert list(feature["properties"]) == list(LANDSLIDE_FIELDS)
+    properties = feature["properties"]
+    assert properties["id"] == 1
+    assert properties["area_m2"] == 60_000
+    assert 0.5 < properties["confidence"] <= properties["probability_max"] <= 1
+    assert 15 < properties["slope_mean_deg"] < 25
+    assert 500 < properties["elevation_mean_m"] < 2000
+    assert (properties["pre_date"], properties["post_date"]) == ("2021-08-09", "2021-08-19")
+    assert (properties["event_date"], properties["model"]) == ("2021-08-14", "red-change")
+    with rasterio.open(predicted / "post.tif") as source, fiona.open(summary.geopackage, layer="landslides") as layer:
+        assert layer.crs.to_epsg() == source.crs.to_epsg()
+        (polygon,) = [shape(f.geometry) for f in layer]
+        left, top = source.transform @ (150, 100)
+        assert polygon.bounds == (left, top - 300, left + 200, top)
+
+
+def test_what_was_not_analysed_is_a_layer_of_its_own(predicted: Path) -> None:
+    summary = vectorize(VectorizeConfig(predicted))
+    with fiona.open(summary.geopackage, layer="not_analysed") as layer:
+        (gap,) = [shape(f.geometry) for f in layer]
+    assert gap.area == 50 * 60 * 100
+    assert summary.analysed_percent == pytest.approx(100 * (1 - 3000 / (300 * 400)))
+    assert len(json.loads((predicted / "not_analysed.geojson").read_text())["features"]) == 1
+
+
+def test_a_higher_threshold_and_a_larger_minimum_find_less(predicted: Path) -> None:
+    assert vectorize(VectorizeConfig(predicted, min_area=60_100)).landslides == 0
+    assert json.loads((predicted / "landslides.geojson").read_text())["features"] == []
+    found = vectorize(VectorizeConfig(predicted, threshold=0.01, min_area=0)).landslides
+    assert found >= vectorize(VectorizeConfig(predicted, min_area=0)).landslides == 1
+
+
+def test_nothing_is_a_landslide_outside_the_aoi(predicted: Path) -> None:
+    event = Event.open(predicted)
+    west, south, east, north = event.aoi.bounds
+    middle = (west + east) / 2
+    ring = [[middle, south], [east, south], [east, north], [middle, north], [middle, south]]
+    replace(event, item={**event.item, "geometry": {"type": "Polygon", "coordinates": [ring]}}).save()
+    summary = vectorize(VectorizeConfig(predicted))
+    assert summary.landslides == 0
+    assert summary.analysed_percent == 100
+
+
+def test_outlines_can_be_simplified(predicted: Path) -> None:
+    with rasterio.open(predicted / "probability.tif") as source:
+        profile, percent = source.profile, source.read(1)
+    percent[160:260, 200:330] = np.where(np.random.default_rng(0).random((100, 130)) < 0.7, 90, 0)
+    with rasterio.open(predicted / "probability.tif", "w", **(profile | {"driver": "GTiff"})) as target:
+        target.write(percent, 1)
+    exact = vectorize(VectorizeConfig(predicted))
+    size = exact.geojson.stat().st_size
+    simple = vectorize(VectorizeConfig(predicted, simplify=15))
+    assert simple.landslides == exact.landslides
+    assert simple.geojson.stat().st_size < 0.8 * size
+    with fiona.open(simple.geopackage, layer="landslides") as layer:
+        assert all(shape(f.geometry).is_valid for f in layer)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"threshold": 7.0}, "--threshold 7"),
+        ({"min_area": -1.0}, "--min-area -1"),
+        ({"simplify": float("nan")}, "--simplify nan"),
+        ({"event": Path("missing")}, "not an event folder"),
+    ],
+)
+def test_bad_input_is_refused(predicted: Path, change: dict[str, object], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        vectorize(replace(VectorizeConfig(predicted), **change))  # type: ignore[arg-type]
+
+
+def test_an_event_without_a_prediction_is_refused(make_event: Maker) -> None:
+    with pytest.raises(InputError, match=r"no probability\.tif; run `landslide predict"):
+        vectorize(VectorizeConfig(make_event(shape=(64, 64))))
