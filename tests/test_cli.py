@@ -94,7 +94,7 @@ def test_an_option_that_is_unknown_or_missing_is_exit_2() -> None:
     assert landslide("nonsense").returncode == 2
 
 
-def test_a_bug_keeps_its_traceback_and_is_exit_1(make_event: Maker) -> None:
+def test_a_bug_keeps_its_traceback_and_is_exit_1() -> None:
     code = (
         "import landslide_cli.workflows.info as workflow\nfrom landslide_cli.cli.app import app\n"
         "def broken(*_): raise KeyError('a bug')\nworkflow.info = broken\napp(['info', 'x'])"

@@ -8,7 +8,8 @@ import rasterio
 from conftest import CRS, write_raster
 from odc.geo.geobox import GeoBox
 
-from landslide_cli.imagery.terrain import dem_grid, slope_aspect, terrain_stack, to_grid
+from landslide_cli.imagery.resample import resample
+from landslide_cli.imagery.terrain import dem_grid, slope_aspect, terrain_stack
 
 
 @pytest.mark.parametrize("aspect_deg", [0, 45, 90, 135, 180, 225, 270, 315])
@@ -67,7 +68,7 @@ def test_the_dem_grid_reaches_beyond_the_event_and_resampling_is_exact_on_a_plan
     assert outer.top >= inner.top + 90
     x, y = (np.asarray(grid.coords[name].values) for name in ("x", "y"))
     plane = (0.2 * x[None] - 0.1 * y[:, None]).astype(np.float32)[None]
-    resampled = to_grid(plane - plane.min(), grid, event)[0]
+    resampled = resample(plane - plane.min(), grid, event, np.nan)[0]
     xe, ye = (np.asarray(event.coords[name].values) for name in ("x", "y"))
     expected = 0.2 * xe[None] - 0.1 * ye[:, None] - float(plane.min())
     assert resampled == pytest.approx(expected, abs=0.05)

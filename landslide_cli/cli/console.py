@@ -10,7 +10,6 @@ from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
 console = Console(stderr=True, highlight=False, soft_wrap=True)
 
@@ -57,12 +56,12 @@ def show(summary: Any, rows: Mapping[str, Any], as_json: bool) -> None:
     if as_json:
         print(json.dumps(asdict(summary), default=_plain, indent=2))  # noqa: T201
         return
-    table = Table(show_header=False, box=None, pad_edge=False)
-    table.add_column(style="dim", no_wrap=True)
-    table.add_column(overflow="fold")
+    width = max(map(len, rows)) + 2
     for name, value in rows.items():
-        table.add_row(escape(name), escape(str(value)))
-    console.print(table)
+        # Lines are not folded: paths can be copied, whatever the width of the terminal.
+        for number, line in enumerate(str(value).splitlines() or [""]):
+            label = name if number == 0 else ""
+            console.print(f"[dim]{escape(label):<{width}}[/]{escape(line)}")
 
 
 def _plain(value: Any) -> Any:

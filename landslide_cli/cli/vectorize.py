@@ -30,7 +30,7 @@ def vectorize(
 def rows(summary: "VectorizeSummary") -> dict[str, str]:
     """Return what a person reads of the polygons."""
     return {
-        "landslides": f"{summary.landslides} on {summary.area_m2 / 1e4:.1f} ha, largest {summary.largest_m2 / 1e4:.2f} ha",
+        "landslides": f"{summary.landslides}, {summary.area_m2 / 1e4:.1f} ha (largest {summary.largest_m2 / 1e4:.2f})",
         "analysed": f"{summary.analysed_percent:.1f} % of the AOI; the rest is in the layer not_analysed",
         "GeoJSON": str(summary.geojson),
         "GeoPackage": str(summary.geopackage),

@@ -14,6 +14,8 @@ import requests
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 from odc.geo.geom import Geometry
+from odc.geo.types import xy_
+from rasterio.enums import Resampling
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.windows import Window
 from shapely.geometry.base import BaseGeometry
@@ -21,7 +23,8 @@ from shapely.geometry.base import BaseGeometry
 from landslide_cli.errors import CatalogError
 from landslide_cli.imagery import catalogs
 from landslide_cli.imagery.aoi import AOI
-from landslide_cli.imagery.bands import GSD_M, NODATA
+from landslide_cli.imagery.bands import BAND_GSD_M, GSD_M, NODATA, SCL
+from landslide_cli.imagery.resample import resample
 from landslide_cli.imagery.scenes import Scene
 
 BLOCK_PX: Final = 2048
@@ -29,6 +32,12 @@ BLOCK_PX: Final = 2048
 
 HALO_PX: Final = 12
 """Read beyond each block: resampling from 60 m and the growing of clouds see the same at every cut."""
+
+NATIVE_MARGIN_PX: Final = 4
+"""Native pixels read beyond what a block covers, for the kernel of resampling."""
+
+SCL_GSD_M: Final = 20
+"""Native ground sampling distance of the scene classification."""
 
 _REMOTE: Final[dict[str, Any]] = {"GDAL_HTTP_MAX_RETRY": "5", "GDAL_HTTP_RETRY_DELAY": "1", "GDAL_HTTP_TIMEOUT": "120"}
 _TYPES: Final[dict[str, Any]] = {
@@ -69,12 +78,9 @@ def load_images(scene: Scene, bands: Sequence[str], geobox: GeoBox, workers: int
         CatalogError: a band is missing or cannot be read.
     """
     out = np.zeros((len(bands), *geobox.shape), np.uint16)
-    ordered = sorted(scene.granules, key=lambda item: (catalogs.dn_offset(item), item.id))
-    for offset, granules in groupby(ordered, key=catalogs.dn_offset):
-        items = list(granules)
-        for index, stack in enumerate(_load(items, bands, geobox, workers, "bilinear")):
-            merged = out[index]
-            np.copyto(merged, remove_offset(stack, offset), where=merged == NODATA)
+    for offset, indexes, stack in _granules(scene, bands, geobox, workers, Resampling.bilinear):
+        for index, dn in zip(indexes, remove_offset(stack, offset), strict=True):
+            np.copyto(out[index], dn, where=out[index] == NODATA)
     return out
 
 
@@ -92,8 +98,20 @@ def load_classes(scene: Scene, geobox: GeoBox, workers: int) -> NDArray[np.uint8
     Raises:
         CatalogError: it is missing or cannot be read.
     """
-    (scl,) = _load(list(scene.granules), ["SCL"], geobox, workers, "nearest")
-    return scl.astype(np.uint8)
+    out = np.zeros(geobox.shape, np.uint8)
+    for _, _, (scl,) in _granules(scene, ["SCL"], geobox, workers, Resampling.nearest):
+        np.copyto(out, scl.astype(np.uint8), where=out == SCL.NODATA)
+    return out
+
+
+def load_overview(scene: Scene, geobox: GeoBox, workers: int) -> NDArray[np.uint8]:
+    """Read the scene classification on a coarse grid, from its overviews: (H, W) uint8.
+
+    Raises:
+        CatalogError: it is missing or cannot be read.
+    """
+    classes: NDArray[np.uint8] = _read(scene.granules, ["SCL"], geobox, workers)[0].astype(np.uint8)
+    return classes
 
 
 def load_elevation(items: Sequence[pystac.Item], geobox: GeoBox, workers: int) -> NDArray[np.float32]:
@@ -119,20 +137,69 @@ def load_elevation(items: Sequence[pystac.Item], geobox: GeoBox, workers: int) -
     return out
 
 
-def _load(
-    items: list[pystac.Item], bands: Sequence[str], geobox: GeoBox, workers: int, resampling: str
-) -> list[NDArray[np.uint16]]:
+def _granules(
+    scene: Scene, bands: Sequence[str], geobox: GeoBox, workers: int, method: Resampling
+) -> Iterator[tuple[int, list[int], NDArray[np.uint16]]]:
+    """Yield the offset, the indexes of some of the bands, and their (B, H, W) on `geobox`, for all granules.
+
+    Pixels are read as they are stored, in the granule's own CRS, and resampled once. Granules in the CRS of
+    `geobox` come first: where they overlap with others they need the least resampling.
+    """
+
+    def kind(item: pystac.Item) -> tuple[bool, str, int]:
+        crs = _crs(item) or str(geobox.crs)
+        return crs != str(geobox.crs), crs, catalogs.dn_offset(item)
+
+    for (_, crs, offset), group in groupby(sorted(scene.granules, key=kind), key=kind):
+        items = list(group)
+        _require_assets(items, bands)
+        lattices = [_lattice(items[0], band) for band in bands]
+        for lattice in dict.fromkeys(lattices):
+            indexes = [index for index, other in enumerate(lattices) if other == lattice]
+            native = _native_grid(geobox, crs, *lattice)
+            stack = _read(items, [bands[index] for index in indexes], native, workers)
+            yield offset, indexes, resample(stack, native, geobox, NODATA, method)
+
+
+def _lattice(item: pystac.Item, band: str) -> tuple[float, float, float]:
+    """Return the pixel size of a band in metres, and where its pixels begin between 0 and that size."""
+    transform = item.assets[str(catalogs.asset_key(item, band))].extra_fields.get("proj:transform")
+    if not transform:
+        return float(BAND_GSD_M.get(band, SCL_GSD_M)), 0.0, 0.0
+    pixel_m, left, top = float(transform[0]), float(transform[2]), float(transform[5])
+    return pixel_m, left % pixel_m, top % pixel_m
+
+
+def _native_grid(geobox: GeoBox, crs: str, pixel_m: float, left: float, top: float) -> GeoBox:
+    """Return the grid of a band around what `geobox` covers; `geobox` itself where they are the same."""
+    here = geobox.transform
+    if crs == str(geobox.crs) and (pixel_m, left, top) == (here.a, here.c % pixel_m, here.f % pixel_m):
+        return geobox
+    around = geobox.extent.to_crs(crs, resolution=1000).boundingbox.buffered(NATIVE_MARGIN_PX * pixel_m)
+    return GeoBox.from_bbox(around, crs=crs, resolution=pixel_m, anchor=xy_(left / pixel_m, top / pixel_m))
+
+
+def _crs(item: pystac.Item) -> str | None:
+    code = item.properties.get("proj:code") or item.properties.get("proj:epsg")
+    return None if code is None else f"EPSG:{str(code).removeprefix('EPSG:')}"
+
+
+def _require_assets(items: Sequence[pystac.Item], bands: Sequence[str]) -> None:
     for item in items:
         missing = [band for band in bands if catalogs.asset_key(item, band) is None]
         if missing:
             raise CatalogError(f"item {item.id} has no asset for {', '.join(missing)}; give another --catalog")
+
+
+def _read(items: Sequence[pystac.Item], bands: Sequence[str], geobox: GeoBox, workers: int) -> NDArray[np.uint16]:
+    _require_assets(items, bands)
     keys = [str(catalogs.asset_key(items[0], band)) for band in bands]
     with _reading(items):
         data = odc.stac.load(
-            items, bands=keys, geobox=geobox, groupby=lambda *_: 0, resampling=resampling, stac_cfg=_TYPES,
+            items, bands=keys, geobox=geobox, groupby=lambda *_: 0, resampling="nearest", stac_cfg=_TYPES,
             patch_url=catalogs.sign, pool=workers,
         )  # fmt: skip
-    return [data[key].values[0] for key in keys]
+    return np.stack([data[key].values[0] for key in keys])
 
 
 @contextmanager
@@ -143,7 +210,8 @@ def _reading(items: Sequence[pystac.Item]) -> Iterator[None]:
             # rasterio warns of the arrays that odc hands it without a place on the map.
             warnings.simplefilter("ignore", NotGeoreferencedWarning)
             yield
-    except (RasterioError, requests.RequestException, OSError, ValueError) as error:
+    # odc asserts that a file has a CRS; one that is cut short may have lost it.
+    except (RasterioError, requests.RequestException, OSError, ValueError, AssertionError) as error:
         names = ", ".join(item.id for item in items[:3])
         raise CatalogError(
             f"reading {names} failed ({str(error).partition('?')[0][:200]}); check the network and run again"

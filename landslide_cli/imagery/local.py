@@ -21,6 +21,7 @@ from shapely.geometry.base import BaseGeometry
 
 from landslide_cli.errors import InputError
 from landslide_cli.imagery.bands import BANDS, GSD_M, NODATA, REFLECTANCE_ONE
+from landslide_cli.imagery.resample import FIXED_KERNEL, TOLERANCE_PX
 
 _BAND: Final = re.compile(r"(?<![A-Za-z0-9])B(0?[1-9]|1[0-2]|8A)(?![A-Za-z0-9])", re.IGNORECASE)
 _RASTERS: Final = (".tif", ".tiff", ".jp2", ".vrt", ".img")
@@ -192,6 +193,7 @@ def read_channel(
             source, crs=str(geobox.crs), transform=geobox.transform, width=width, height=height,
             src_nodata=nodata, nodata=nodata, dtype="float32",
             resampling=Resampling.average if finer else Resampling.bilinear,
+            tolerance=TOLERANCE_PX, **({} if finer else FIXED_KERNEL),
         ) as warped:  # fmt: skip
             values = warped.read(index)
     known = np.isfinite(values) & (values != np.float32(nodata))

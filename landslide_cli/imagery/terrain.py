@@ -5,8 +5,6 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
-from rasterio.enums import Resampling
-from rasterio.warp import reproject
 
 DEM_GSD_M: Final = 30.0
 """Slope is scale-dependent: models learn it at the 30 m of ALOS World 3D (paper, section 3.2)."""
@@ -64,15 +62,3 @@ def terrain_stack(elevation: NDArray[np.float32], pixel_m: float) -> NDArray[np.
         (4, H, W) float32.
     """
     return np.stack([elevation.astype(np.float32), *slope_aspect(elevation, pixel_m)])
-
-
-def to_grid(stack: NDArray[np.float32], source: GeoBox, target: GeoBox) -> NDArray[np.float32]:
-    """Resample a (C, H, W) stack bilinearly from `source` onto `target`, keeping NaN as unknown."""
-    out = np.full((len(stack), *target.shape), np.nan, np.float32)
-    reproject(
-        stack, out,
-        src_transform=source.transform, src_crs=source.crs, src_nodata=np.nan,
-        dst_transform=target.transform, dst_crs=target.crs, dst_nodata=np.nan,
-        resampling=Resampling.bilinear,
-    )  # fmt: skip
-    return out

@@ -56,5 +56,5 @@ def classify(clouds: Clouds, reflectance: Floats, water: Floats, rng: np.random.
     seen = clouds.opacity * doubt
     codes[seen > 0.16] = SCL.THIN_CIRRUS
     codes[(seen > 0.40) | (reflectance[1] > 0.24)] = SCL.CLOUD_MEDIUM
-    codes[seen > 0.80] = SCL.CLOUD_HIGH
+    codes[seen > 0.65] = SCL.CLOUD_HIGH
     return codes.astype(np.uint8)

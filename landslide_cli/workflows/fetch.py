@@ -21,8 +21,9 @@ from landslide_cli.imagery.aoi import AOI, read_aoi
 from landslide_cli.imagery.bands import BANDS, GSD_M, NODATA, TERRAIN_BANDS
 from landslide_cli.imagery.clouds import DILATION_PX, clear_ground, shares
 from landslide_cli.imagery.cog import create
+from landslide_cli.imagery.resample import resample
 from landslide_cli.imagery.scenes import Scene, clearest, overpasses
-from landslide_cli.imagery.terrain import DEM_GSD_M, dem_grid, terrain_stack, to_grid
+from landslide_cli.imagery.terrain import DEM_GSD_M, dem_grid, terrain_stack
 
 log = logging.getLogger("landslide.fetch")
 
@@ -169,7 +170,7 @@ def _measure(
     inside = load.inside(aoi.geometry, coarse)
     measured = []
     for number, scene in enumerate(scenes, 1):
-        rated = scene.measured(*shares(load.load_classes(scene, coarse, config.workers), inside))
+        rated = scene.measured(*shares(load.load_overview(scene, coarse, config.workers), inside))
         log.info("%s: covers %.0f %%, hidden %.0f %%", scene.granules[0].id, 100 * rated.covered, 100 * rated.cloud)
         measured.append(rated)
         progress(number / len(scenes))
@@ -361,7 +362,7 @@ def _write_rasters(source: _Source, staging: Path, progress: Progress) -> float:
             overviews="average",
         ) as writer:
             for window, block in load.blocks(geobox):
-                writer.write(to_grid(stack, grid, block), window.row_off, window.col_off)
+                writer.write(resample(stack, grid, block, float("nan")), window.row_off, window.col_off)
     return seen_px / max(aoi_px, 1)
 
 

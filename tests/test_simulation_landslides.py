@@ -1,0 +1,68 @@
+import numpy as np
+import pytest
+
+from landslide_cli.simulation.landslides import (
+    LARGEST_M2,
+    SMALLEST_M2,
+    SOURCE_DEG,
+    Scars,
+    draw_areas_m2,
+    make_scars,
+)
+from landslide_cli.simulation.terrain import Terrain, make_terrain
+
+
+@pytest.fixture(scope="module")
+def terrain() -> Terrain:
+    return make_terrain((330, 400), np.random.default_rng(5))
+
+
+@pytest.fixture(scope="module")
+def scars(terrain: Terrain) -> Scars:
+    return make_scars(terrain, np.random.default_rng(6), share=0.03)
+
+
+def test_areas_follow_the_law_between_their_bounds() -> None:
+    areas = draw_areas_m2(3e7, np.random.default_rng(0))
+    assert areas.min() >= SMALLEST_M2
+    assert areas.max() <= LARGEST_M2
+    assert 3e7 <= areas.sum() < 3e7 + LARGEST_M2
+    # The slope of the number of larger landslides is one less than that of their density, 2.4 in the tail.
+    counts = [(areas > limit).sum() for limit in (4000, 16_000)]
+    exponent = np.log(counts[0] / counts[1]) / np.log(4.0)
+    assert 1.1 < exponent < 2.0
+
+
+def test_arrays_and_truth(terrain: Terrain, scars: Scars) -> None:
+    assert scars.cover.shape == scars.truth.shape == terrain.shape
+    assert scars.cover.dtype == np.float32
+    assert scars.truth.dtype == np.uint8
+    assert 0 <= scars.cover.min() <= scars.cover.max() <= 1
+    assert np.array_equal(scars.truth == 1, scars.cover >= 0.5)
+    assert ((scars.cover > 0) & (scars.cover < 0.5)).any(), "edges are soft"
+    assert 0.01 < scars.truth.mean() < 0.04
+
+
+def test_landslides_start_on_steep_ground_and_end_lower(terrain: Terrain, scars: Scars) -> None:
+    assert len(scars.slides) > 10
+    slope = terrain.slope_deg(1.0)
+    for slide in scars.slides:
+        crown, toe = (tuple(point.round().astype(int)) for point in slide.path[[0, -1]])
+        assert slope[crown] > SOURCE_DEG
+        assert terrain.elevation_m[crown] > terrain.elevation_m[toe]
+
+
+def test_one_landslide_has_the_area_it_was_given() -> None:
+    rows, _ = np.mgrid[:200, :200].astype(np.float32)
+    hillside = Terrain(2000.0 - 7.0 * rows, rows, rows)
+    scars = make_scars(hillside, np.random.default_rng(1), share=1e-6)
+    (slide,) = scars.slides
+    assert scars.truth.sum() * 100 == pytest.approx(slide.area_m2, abs=201)
+    assert (np.diff(slide.path[:, 0]) > 0).all(), "straight down"
+
+
+def test_none_start_where_it_is_not_allowed(terrain: Terrain) -> None:
+    nowhere = np.zeros(terrain.shape, dtype=bool)
+    scars = make_scars(terrain, np.random.default_rng(0), share=0.03, allowed=nowhere)
+    assert not scars.slides
+    assert not scars.truth.any()

@@ -1,0 +1,69 @@
+from dataclasses import replace
+from datetime import datetime
+
+import numpy as np
+import pytest
+
+from landslide_cli.imagery.bands import BANDS, SCL
+from landslide_cli.simulation.render import Acquisition, relative_sunlight, render, sun_position
+from landslide_cli.simulation.spectra import Material
+from landslide_cli.simulation.terrain import Terrain, make_terrain
+from landslide_cli.simulation.world import World, make_world
+
+BEFORE = Acquisition(
+    when=datetime(2021, 8, 9, 15, 18),
+    platform="S2A",
+    baseline="03.01",
+    after_event=False,
+    cloud_share=0.02,
+    sun_zenith_deg=30.0,
+    sun_azimuth_deg=100.0,
+)
+
+
+@pytest.fixture(scope="module")
+def world() -> World:
+    return make_world(make_terrain((330, 400), np.random.default_rng(5)), np.random.default_rng(8))
+
+
+def test_reflectance_and_codes(world: World) -> None:
+    scene = render(world, BEFORE, np.random.default_rng(0))
+    assert scene.reflectance.shape == (len(BANDS), 330, 400)
+    assert scene.reflectance.dtype == np.float32
+    assert scene.reflectance.min() >= 0
+    assert scene.scl.dtype == np.uint8
+    assert SCL.NODATA not in scene.scl
+    again = render(world, BEFORE, np.random.default_rng(0))
+    assert np.array_equal(scene.reflectance, again.reflectance)
+
+
+def test_landslides_raise_red_and_lower_infrared_in_forest(world: World) -> None:
+    before = render(world, BEFORE, np.random.default_rng(1))
+    after = render(world, replace(BEFORE, after_event=True), np.random.default_rng(2))
+    clear = ~np.isin([before.scl, after.scl], (SCL.CLOUD_SHADOW, SCL.CLOUD_MEDIUM, SCL.CLOUD_HIGH)).any(axis=0)
+    forest = world.before[[Material.BROADLEAF, Material.CONIFER]].sum(axis=0) > 0.8
+    slid = clear & forest & (world.scars.cover > 0.9)
+    stayed = clear & forest & (world.scars.cover == 0)
+    assert slid.sum() > 20
+    change = after.reflectance - before.reflectance
+    red, swir = change[BANDS.index("B04")], change[BANDS.index("B12")]
+    assert np.median(red[slid]) > 0.05
+    assert abs(np.median(red[stayed])) < 0.02
+    assert np.median(swir[slid]) > 0.05
+
+
+def test_the_sun_stands_where_almanacs_say() -> None:
+    zenith, azimuth = sun_position(datetime(2021, 6, 21, 12, 0), 50.0, 0.0)
+    assert zenith == pytest.approx(50.0 - 23.44, abs=1.0)
+    assert azimuth == pytest.approx(180.0, abs=3.0)
+    _, morning = sun_position(datetime(2021, 12, 21, 9, 0), 50.0, 0.0)
+    assert 120 < morning < 160
+
+
+def test_slopes_towards_the_sun_are_brighter() -> None:
+    _, columns = np.mgrid[:20, :30].astype(np.float32)
+    falls_east = Terrain(-3.0 * columns, columns, columns)
+    assert (relative_sunlight(falls_east, 40.0, 90.0) > 1.1).all()
+    assert (relative_sunlight(falls_east, 40.0, 270.0) < 0.9).all()
+    flat = Terrain(0.0 * columns, columns, columns)
+    assert relative_sunlight(flat, 40.0, 90.0) == pytest.approx(1.0)

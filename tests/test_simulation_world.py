@@ -1,0 +1,43 @@
+import numpy as np
+import pytest
+
+from landslide_cli.simulation.spectra import FRESH, Material
+from landslide_cli.simulation.terrain import make_terrain
+from landslide_cli.simulation.world import World, make_world
+
+
+@pytest.fixture(scope="module")
+def world() -> World:
+    return make_world(make_terrain((330, 400), np.random.default_rng(5)), np.random.default_rng(8))
+
+
+def test_shares_add_up_to_one(world: World) -> None:
+    for shares in (world.before, world.after):
+        assert shares.shape == (len(Material), 330, 400)
+        assert shares.dtype == np.float32
+        assert shares.min() >= -1e-6
+        assert shares.sum(axis=0) == pytest.approx(1.0, abs=1e-4)
+
+
+def test_fresh_soil_comes_with_the_event_only_in_the_scars(world: World) -> None:
+    gained = (world.after - world.before)[list(FRESH)].sum(axis=0)
+    assert gained[world.truth == 1].mean() > 0.4
+    assert gained[world.scars.cover == 0].max() < 1e-5
+
+
+def test_old_scars_are_no_truth(world: World) -> None:
+    old = world.before[list(FRESH)].sum(axis=0) > 0.3
+    assert old.any()
+    assert world.truth[old].mean() < 0.05
+
+
+def test_the_river_is_water_and_the_hills_are_not(world: World) -> None:
+    water = world.before[Material.WATER]
+    assert water[world.terrain.river_m < 5].mean() > 0.8
+    assert water[world.terrain.river_m > 200].max() < 0.01
+
+
+def test_some_ground_changes_without_a_landslide(world: World) -> None:
+    changed = np.abs(world.after - world.before).sum(axis=0) > 0.5
+    innocent = changed & (world.scars.cover == 0)
+    assert 0.001 < innocent.mean() < 0.1

@@ -1,0 +1,45 @@
+from pathlib import Path
+
+import pytest
+import torch
+from conftest import CARD
+from torch import Tensor, nn
+
+from landslide_cli.errors import ModelError
+from landslide_cli.inference.card import ModelCard
+from landslide_cli.inference.engines import OnnxEngine
+from landslide_cli.workflows.export import PARITY, export_model
+
+TERRAIN_CARD = ModelCard(**{**{f: getattr(CARD, f) for f in CARD.__slots__}, "terrain": True})
+
+
+class Small(nn.Module):
+    """A network small enough for a test, with all that matters: convolution, norm and three inputs."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.mix = nn.Conv2d(2 + 2 + 4, 8, 3, padding=1)
+        self.norm = nn.BatchNorm2d(8)
+        self.head = nn.Conv2d(8, 1, 1)
+
+    def forward(self, pre: Tensor, post: Tensor, terrain: Tensor) -> Tensor:
+        logits: Tensor = self.head(torch.relu(self.norm(self.mix(torch.cat([pre, post, terrain], 1)))))
+        return logits
+
+
+def test_the_file_agrees_with_torch_and_carries_its_card(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    summary = export_model(Small(), TERRAIN_CARD, tmp_path / "small.onnx")
+    assert summary.difference <= PARITY
+    assert summary.rounding < 0.01
+    assert OnnxEngine(summary.model, "cpu").card == TERRAIN_CARD
+    assert [p.name for p in tmp_path.iterdir()] == ["small.onnx"]
+
+
+def test_a_network_that_diverged_is_refused_and_nothing_written(tmp_path: Path) -> None:
+    network = Small()
+    with torch.no_grad():
+        network.head.weight.fill_(torch.nan)
+    with pytest.raises(ModelError):
+        export_model(network, TERRAIN_CARD, tmp_path / "small.onnx")
+    assert list(tmp_path.iterdir()) == []
