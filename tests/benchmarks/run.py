@@ -1,0 +1,114 @@
+"""Measure what the README states: `python tests/benchmarks/run.py`. Prints a Markdown table."""
+
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from time import perf_counter
+
+import numpy as np
+import rasterio
+from affine import Affine
+
+from landslide_cli.config import FetchConfig
+from landslide_cli.imagery.bands import BANDS
+from landslide_cli.inference.engines import OnnxEngine
+from landslide_cli.workflows.fetch import fetch
+from landslide_cli.workflows.predict import shipped_models
+
+WIDTH_PX = 1024
+HEIGHTS_PX = (2048, 8192)
+
+
+def startup_s(*arguments: str) -> float:
+    """Best of five starts of the command line."""
+    times = []
+    for _ in range(5):
+        began = perf_counter()
+        subprocess.run([sys.executable, "-m", "landslide_cli", *arguments], check=True, capture_output=True)
+        times.append(perf_counter() - began)
+    return min(times)
+
+
+def windows_per_second(count: int = 10) -> float:
+    """BBU-Net on windows of 256 px that are in memory already."""
+    engine = OnnxEngine(shipped_models()["bbunet"], "auto")
+    rng = np.random.default_rng(0)
+    inputs = {side: rng.uniform(1, 6000, (1, 12, 256, 256)).astype(np.float32) for side in ("pre", "post")}
+    inputs["terrain"] = rng.uniform(0, 1, (1, 4, 256, 256)).astype(np.float32)
+    engine.run(inputs)
+    began = perf_counter()
+    for _ in range(count):
+        engine.run(inputs)
+    return count / (perf_counter() - began)
+
+
+def write_event(folder: Path, height: int) -> Path:
+    """An event of noise, `height` x `WIDTH_PX`."""
+    rng = np.random.default_rng(0)
+    place = {"crs": "EPSG:32618", "transform": Affine(10, 0, 500_000, 0, -10, 2_000_000), "driver": "GTiff"}
+    paths = {}
+    for side in ("pre", "post"):
+        paths[side] = folder / f"{side}.tif"
+        with rasterio.open(
+            paths[side], "w", width=WIDTH_PX, height=height, count=12, dtype="uint16", nodata=0, tiled=True, **place
+        ) as target:
+            for band in range(1, len(BANDS) + 1):
+                target.write(rng.integers(300, 3000, (height, WIDTH_PX), dtype=np.uint16), band)
+    shape = (height // 3 + 60, WIDTH_PX // 3 + 60)
+    with rasterio.open(
+        folder / "dem.tif", "w", width=shape[1], height=shape[0], count=1, dtype="float32",
+        **(place | {"transform": Affine(30, 0, 499_400, 0, -30, 2_000_600)}),
+    ) as target:  # fmt: skip
+        target.write(rng.uniform(500, 900, shape).astype(np.float32), 1)
+    event = folder / "event"
+    fetch(
+        FetchConfig(
+            out=event, event_date="2021-08-14", pre=(str(paths["pre"]),), post=(str(paths["post"]),),
+            dem=str(folder / "dem.tif"),
+        )
+    )  # fmt: skip
+    return event
+
+
+def peak_memory_mib(event: Path, model: str) -> float:
+    """Peak resident memory of `landslide predict` in a process of its own."""
+    code = (
+        "import resource, sys\nfrom landslide_cli.cli.app import app\n"
+        f"try:\n    app(['predict', {str(event)!r}, '--model', {model!r}])\nexcept SystemExit as end:\n"
+        "    assert not end.code\nprint(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    return int(done.stdout.split()[-1]) / 1024
+
+
+def main() -> None:
+    """Measure and print."""
+    rows = {
+        "`landslide --help`": f"{startup_s('--help'):.2f} s",
+        "`landslide predict --help`": f"{startup_s('predict', '--help'):.2f} s",
+    }
+    rate = windows_per_second()
+    rows["BBU-Net, windows of 256 px per second"] = f"{rate:.1f} ({1 / rate:.2f} s a window)"
+    for model in ("bbunet", "red-change"):
+        peaks = []
+        for height in HEIGHTS_PX:
+            with tempfile.TemporaryDirectory() as folder:
+                peaks.append(peak_memory_mib(write_event(Path(folder), height), model))
+            rows[f"peak memory of `predict --model {model}`, {WIDTH_PX} x {height} px"] = f"{peaks[-1]:.0f} MiB"
+        rows[f"taller over shorter, {model}"] = f"{peaks[1] / peaks[0]:.2f}"
+    with tempfile.TemporaryDirectory() as folder:
+        began = perf_counter()
+        command = [sys.executable, "-m", "landslide_cli", "demo", "--out", folder]
+        subprocess.run(command, check=True, capture_output=True)
+        rows["`landslide demo`"] = f"{perf_counter() - began:.0f} s"
+    print(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}\n")  # noqa: T201
+    print("| what | figure |\n|---|---|")  # noqa: T201
+    for what, figure in rows.items():
+        print(f"| {what} | {figure} |")  # noqa: T201
+
+
+if __name__ == "__main__":
+    main()
