@@ -82,6 +82,14 @@ def test_a_multiband_file_and_a_folder_of_bands_give_the_same(config: FetchConfi
         assert np.array_equal(read(config.out / f"{product}.tif"), read(other.out / f"{product}.tif"))
 
 
+def test_files_given_one_by_one_are_joined(config: FetchConfig, tmp_path: Path) -> None:
+    fetch(config)
+    sides = {side: tuple(str(tmp_path / side / f"{band}.tif") for band in ("B04", "B02")) for side in ("pre", "post")}
+    summary = fetch(replace(config, out=tmp_path / "other", **sides))
+    assert summary.bands == ("B02", "B04")
+    assert np.array_equal(read(config.out / "pre.tif")[[0, 2]], read(tmp_path / "other" / "pre.tif"))
+
+
 def test_reflectance_files_are_brought_to_digital_numbers(config: FetchConfig, tmp_path: Path) -> None:
     fetch(config)
     scaled = {}
