@@ -70,7 +70,7 @@ def burn(event: Path, layer: str, transform: Affine, size: tuple[int, int], *, o
 def write(picture: Picture, path: Path) -> None:
     """Write (3, H, W) as JPEG or PNG."""
     driver = "JPEG" if path.suffix.lower() in (".jpg", ".jpeg") else "PNG"
-    quality = {"quality": 88} if driver == "JPEG" else {}
+    quality = {"quality": 80} if driver == "JPEG" else {}
     height, width = picture.shape[1:]
     with warnings.catch_warnings():
         # A picture lies nowhere on the map, of which rasterio warns.

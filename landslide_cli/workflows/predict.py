@@ -13,7 +13,7 @@ from landslide_cli.config import PredictConfig, Progress, silent
 from landslide_cli.errors import InputError, ModelError
 from landslide_cli.event import PREDICTED, Event
 from landslide_cli.imagery.bands import NOT_ANALYSED
-from landslide_cli.imagery.cog import create
+from landslide_cli.imagery.cog import BLOCK_PX, create
 from landslide_cli.inference.card import ModelCard
 from landslide_cli.inference.engines import DEVICES, Engine, OnnxEngine
 from landslide_cli.inference.indices import DETECTORS
@@ -59,11 +59,13 @@ def predict(config: PredictConfig, progress: Progress = silent) -> PredictSummar
     batch = config.batch * (4 if engine.provider == "cuda" else 1)
     log.info("%s runs on %s", card.name, engine.provider)
     began, analysed_px, landslide_px, total_px = perf_counter(), 0, 0, 0
+    grid = _grid(event)
     with (
+        rasterio.Env(GDAL_CACHEMAX=_cache_bytes(grid, len(event.bands))),
         EventReader(event, card.bands, card.terrain) as reader,
         create(
             event.path("probability"),
-            _grid(event),
+            grid,
             dtype="uint8",
             nodata=NOT_ANALYSED,
             names=("probability_percent",),
@@ -162,6 +164,12 @@ def _alternative(event: Event) -> str:
         if set(card.bands) <= set(event.bands) and (event.has("terrain") or not card.terrain):
             return f"use --model {card.name}, which reads {', '.join(card.bands)}"
     return "fetch the event again with more bands: no model runs on these"
+
+
+def _cache_bytes(grid: GeoBox, bands: int) -> int:
+    """Return room for one row of the rasters' blocks: what GDAL keeps beyond that grows with the event's height."""
+    bytes_per_pixel = 2 * bands * 2 + 4 * 4 + 1 + 1
+    return int(1.25 * bytes_per_pixel * BLOCK_PX * grid.shape[1]) + 2**25
 
 
 def _grid(event: Event) -> GeoBox:
