@@ -1,7 +1,7 @@
 """One frozen dataclass per workflow. Every default lives here, once."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 Progress = Callable[[str, float], None]
@@ -22,8 +22,18 @@ class FetchConfig:
     """ISO date of the event."""
     aoi: str | None = None
     """A vector file, or `west,south,east,north` in degrees. Optional where images are given as files."""
-    catalog: str = "planetary-computer"
-    """A name in `imagery.catalogs.CATALOGS`, the URL of a STAC API, or an item collection on disk."""
+    aoi_from: str | None = None
+    """An inventory whose surroundings are the area of interest, instead of `aoi`."""
+    all_scenes: bool = False
+    """Keep every usable scene as a file of its own too, so that a training can pair them all."""
+    event_time: str | None = None
+    """UTC time of the event, HH:MM; without it images of its day are not used."""
+    catalog: str = "auto"
+    """A name in `imagery.catalogs.CATALOGS`, the URL of a STAC API, an item collection on disk, or `auto`: the
+    known catalogs in turn, until one answers."""
+    pre_scene: tuple[str, ...] = ()
+    post_scene: tuple[str, ...] = ()
+    """Identifiers of the scenes to use instead of the program's own choice."""
     pre: tuple[str, ...] = ()
     post: tuple[str, ...] = ()
     """Images at hand: files, or folders of band files. With these, no catalog is asked."""
@@ -41,7 +51,7 @@ class FetchConfig:
     post_days: int = 30
     """Search windows before and after the event (paper, section 3.2: three months and one month)."""
     max_cloud: float = 40.0
-    """Percent of the AOI that clouds may hide in a scene."""
+    """Percent of the observed AOI that clouds may hide on a side, when all its scenes are joined."""
     workers: int = 4
     """Concurrent reads: enough to hide latency, few enough not to be throttled."""
     overwrite: bool = False
@@ -50,14 +60,13 @@ class FetchConfig:
 
     def parameters(self) -> dict[str, object]:
         """Return what the content of the event depends on: its provenance, and how a rerun knows itself."""
-        return {
-            "aoi": self.aoi, "event_date": self.event_date, "catalog": None if self.pre else self.catalog,
-            "pre": list(self.pre), "post": list(self.post), "dem": self.dem, "no_dem": self.no_dem,
-            "bands": self.bands, "scale": self.scale, "offset": self.offset,
-            "pre_date": self.pre_date, "post_date": self.post_date,
-            "pre_days": self.pre_days, "post_days": self.post_days, "max_cloud": self.max_cloud,
-        }  # fmt: skip
+        return {key: value for key, value in asdict(self).items() if key not in _NOT_CONTENT}
 
+
+_NOT_CONTENT = {"out", "workers", "overwrite", "yes"}
+
+CONTACT_SHEET = Path("scenes.png")
+"""Where `scenes` draws its thumbnails unless told otherwise."""
 
 AOI_LIMIT_KM2 = 15_000
 """Above this an AOI needs `--yes`: more than one granule (12,056 km2), hours on a laptop, often a mistake."""

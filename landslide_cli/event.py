@@ -35,6 +35,9 @@ PRODUCTS: Final[Mapping[str, Product]] = {
     "post": Product("post.tif", "Image after the event", _COG, ("data", "reflectance")),
     "terrain": Product("terrain.tif", "Elevation, slope, sine and cosine of the aspect", _COG, ("data",)),
     "clear": Product("clear.tif", "1 where the ground is seen on both dates, else 0", _COG, ("data-mask",)),
+    "sources": Product(
+        "sources.tif", "The scene of each pixel before and after, or why none shows the ground", _COG, ("data-mask",)
+    ),
     "probability": Product(
         "probability.tif", "Landslide probability in percent, 255 where not analysed", _COG, ("data",)
     ),
@@ -51,7 +54,7 @@ PRODUCTS: Final[Mapping[str, Product]] = {
 }
 """Every file of an event, by the key of its STAC asset."""
 
-FETCHED: Final = ("pre", "post", "terrain", "clear")
+FETCHED: Final = ("pre", "post", "terrain", "clear", "sources")
 PREDICTED: Final = ("probability",)
 VECTORIZED: Final = ("landslides", "not_analysed", "geopackage")
 

@@ -1,6 +1,7 @@
 """Real servers on loopback: storage with range requests and signed URLs, its token service, a STAC API."""
 
 import json
+import random
 import re
 import shutil
 import socket
@@ -11,6 +12,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import parse_qs, urlparse
@@ -19,8 +21,6 @@ from urllib.request import urlopen
 ACCOUNT, CONTAINER = "sentinel2l2a01", "sentinel2-l2"
 BASE_URL = f"http://{ACCOUNT}.blob.core.windows.net/{CONTAINER}"
 """Storage as Planetary Computer names it; reached through the proxy below, never by name."""
-
-TOKEN = "st=2021-01-01T00%3A00%3A00Z&se=2999-01-01T00%3A00%3A00Z&sp=rl&sig=loopback"
 
 
 @dataclass
@@ -31,12 +31,37 @@ class Traffic:
     bytes_sent: int = 0
     refused: int = 0
     tokens: int = 0
+    throttled: int = 0
+    cut: int = 0
+
+
+@dataclass
+class Faults:
+    """What goes wrong at a server."""
+
+    throttled_share: float = 0.0
+    """Share of the requests that are answered 429 or 503."""
+    cut_share: float = 0.0
+    """Share of the requests whose answer ends in the middle."""
+    token_life_s: float = 1e9
+    """How long a token is good for."""
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        self._random = random.Random(self.seed)
+        self._lock = threading.Lock()
+
+    def draw(self) -> float:
+        """Return the next number of a fixed series in 0..1."""
+        with self._lock:
+            return self._random.random()
 
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     folder: Path
     traffic: Traffic
+    faults: Faults
 
     def log_message(self, *_: object) -> None:
         pass
@@ -49,14 +74,25 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _answer(self, body: bool) -> None:
         url = urlparse(self.path)
+        chance = self.faults.draw()
+        if chance < self.faults.throttled_share:
+            self.traffic.throttled += 1
+            self._send(429 if chance < self.faults.throttled_share / 2 else 503, b"later", body)
+            return
         if url.path.startswith(f"/token/{ACCOUNT}/"):
             self.traffic.tokens += 1
-            self._send(200, json.dumps({"msft:expiry": "2999-01-01T00:00:00Z", "token": TOKEN}).encode(), body)
+            expiry = time.time() + self.faults.token_life_s
+            stated = datetime.fromtimestamp(min(expiry, 2e9), UTC).isoformat()
+            token = f"st=0&se=0&sp=rl&sig=loopback&until={expiry:.3f}"
+            self._send(200, json.dumps({"msft:expiry": stated, "token": token}).encode(), body)
             return
-        if parse_qs(url.query).get("sig") != ["loopback"]:
+        query = parse_qs(url.query)
+        if query.get("sig") != ["loopback"] or float(query["until"][0]) < time.time():
             self.traffic.refused += 1
             self._send(403, b"no valid signature", body)
             return
+        cut = body and chance > 1 - self.faults.cut_share
+        self.traffic.cut += cut
         path = self.folder / url.path.lstrip("/")
         if not path.is_file():
             self._send(404, b"no such blob", body)
@@ -67,25 +103,29 @@ class _Handler(BaseHTTPRequestHandler):
         if asked:
             start = int(asked[1])
             end = min(int(asked[2] or len(data) - 1), len(data) - 1)
-            self._send(206, data[start : end + 1], body, {"Content-Range": f"bytes {start}-{end}/{len(data)}"})
+            self._send(206, data[start : end + 1], body, {"Content-Range": f"bytes {start}-{end}/{len(data)}"}, cut)
         else:
-            self._send(200, data, body)
+            self._send(200, data, body, cut=cut)
 
-    def _send(self, status: int, data: bytes, body: bool, headers: dict[str, str] | None = None) -> None:
+    def _send(
+        self, status: int, data: bytes, body: bool, headers: dict[str, str] | None = None, cut: bool = False
+    ) -> None:
         self.send_response(status)
         for name, value in {"Content-Length": str(len(data)), "Accept-Ranges": "bytes", **(headers or {})}.items():
             self.send_header(name, value)
         self.end_headers()
         if body:
-            self.wfile.write(data)
+            self.wfile.write(data[: len(data) // 2] if cut else data)
             self.traffic.bytes_sent += len(data)
+        if cut:
+            self.close_connection = True
 
 
 @contextmanager
-def storage(folder: Path) -> Iterator[tuple[str, Traffic]]:
+def storage(folder: Path, faults: Faults | None = None) -> Iterator[tuple[str, Traffic]]:
     """Serve `folder` as signed storage, as an HTTP proxy for its host name; yield its address and traffic."""
     traffic = Traffic()
-    handler = type("Handler", (_Handler,), {"folder": folder, "traffic": traffic})
+    handler = type("Handler", (_Handler,), {"folder": folder, "traffic": traffic, "faults": faults or Faults()})
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()

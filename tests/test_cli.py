@@ -14,7 +14,7 @@ from conftest import Maker
 from landslide_cli import __version__
 
 HEAVY = ("rasterio", "fiona", "numpy", "torch", "onnxruntime", "odc", "pystac", "scipy", "shapely")
-COMMANDS = ("map", "fetch", "predict", "vectorize", "demo", "info")
+COMMANDS = ("map", "fetch", "scenes", "predict", "vectorize", "demo", "info")
 
 
 def landslide(*arguments: str, **options: object) -> subprocess.CompletedProcess[str]:
@@ -43,7 +43,7 @@ def test_help_lists_every_command_and_the_version_is_told() -> None:
 
 def test_defaults_in_the_help_are_those_of_the_configuration() -> None:
     text = landslide("fetch", "--help", env={**os.environ, "COLUMNS": "200"}).stdout
-    assert "default: planetary-computer" in text
+    assert "default: auto" in text
     assert "default: 90" in text
 
 

@@ -14,8 +14,10 @@ from landslide_cli.imagery.catalogs import (
     baseline,
     dn_offset,
     find_catalog,
+    find_catalogs,
+    relative_orbit,
     search,
-    search_days,
+    sun_position,
 )
 
 EVERYWHERE = box(-180, -90, 180, 90)
@@ -101,7 +103,32 @@ def test_a_file_that_is_no_collection_is_a_catalog_error(tmp_path: Path) -> None
     assert caught.value.exit_code == 4
 
 
-def test_the_event_day_is_in_neither_search() -> None:
-    pre, post = search_days(date(2021, 8, 14), 90, 30)
-    assert pre == (date(2021, 5, 16), date(2021, 8, 13))
-    assert post == (date(2021, 8, 15), date(2021, 9, 13))
+def test_auto_asks_the_known_catalogs_in_turn() -> None:
+    assert [c.name for c in find_catalogs("auto")] == ["planetary-computer", "earth-search", "copernicus"]
+    assert find_catalogs("earth-search") == [CATALOGS["earth-search"]]
+
+
+def test_bands_are_found_under_the_keys_of_the_copernicus_data_space() -> None:
+    made = item("a", "2021-06-01", None)
+    made.assets.clear()
+    for key in ("B01_60m", "B02_10m", "B8A_20m", "B11_20m", "SCL_20m"):
+        made.add_asset(key, pystac.Asset(f"s3://eodata/{key}.jp2", extra_fields={"raster:offset": -0.1}))
+    found = {band: asset_key(made, band) for band in ("B01", "B02", "B8A", "B11", "SCL", "B04")}
+    assert found == {
+        "B01": "B01_60m", "B02": "B02_10m", "B8A": "B8A_20m", "B11": "B11_20m", "SCL": "SCL_20m", "B04": None,
+    }  # fmt: skip
+    made.add_asset("B04_10m", pystac.Asset("s3://eodata/B04.jp2", extra_fields={"raster:offset": -0.1}))
+    assert dn_offset(made) == 1000
+
+
+@pytest.mark.parametrize(
+    ("name", "orbit", "sun"),
+    [
+        ("pc_sentinel-2-l2a.json", 116, (8.669, 174.189)),
+        ("earth-search_sentinel-2-c1-l2a.json", 95, (4.164, 39.491)),
+    ],
+)
+def test_orbit_and_sun_of_real_items(shared_data: Path, name: str, orbit: int, sun: tuple[float, float]) -> None:
+    first = items_of(shared_data, name)[0]
+    assert relative_orbit(first) == orbit
+    assert sun_position(first) == pytest.approx(sun, abs=0.001)

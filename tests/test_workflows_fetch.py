@@ -54,9 +54,8 @@ def test_an_event_holds_valid_cogs_on_one_grid(config: FetchConfig) -> None:
         assert cog_validate(path, quiet=True, strict=True)[0], product
         with rasterio.open(path) as source:
             grids.add(GeoBox.from_rio(source))
-            assert source.descriptions == {
-                "pre": summary.bands, "post": summary.bands, "terrain": TERRAIN_BANDS, "clear": ("clear",),
-            }[product]  # fmt: skip
+            described = {"terrain": TERRAIN_BANDS, "clear": ("clear",), "sources": ("pre", "post")}
+            assert source.descriptions == described.get(product, summary.bands)
     assert len(grids) == 1
     assert sorted(p.name for p in config.out.iterdir()) == sorted([ITEM, *(PRODUCTS[p].file for p in FETCHED)])
 

@@ -145,5 +145,5 @@ def test_a_killed_prediction_leaves_the_old_map_and_a_rerun_succeeds(make_event:
     predict(PredictConfig(event, model="rdndvi"))
     assert Event.open(event).step("predict")["model"] == "rdndvi"
     assert sorted(p.name for p in event.iterdir()) == sorted(
-        [ITEM, "pre.tif", "post.tif", "terrain.tif", "clear.tif", "probability.tif"]
+        [ITEM, "pre.tif", "post.tif", "terrain.tif", "clear.tif", "sources.tif", "probability.tif"]
     )

@@ -12,6 +12,7 @@ from landslide_cli.cli.fetch import fetch
 from landslide_cli.cli.info import info
 from landslide_cli.cli.map import map_
 from landslide_cli.cli.predict import predict
+from landslide_cli.cli.scenes import scenes
 from landslide_cli.cli.vectorize import vectorize
 from landslide_cli.errors import LandslideError
 
@@ -58,7 +59,7 @@ def _options(
 
 
 app.command("map")(map_)
-for command in (fetch, predict, vectorize, demo, info):
+for command in (fetch, scenes, predict, vectorize, demo, info):
     app.command()(command)
 
 

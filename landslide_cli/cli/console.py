@@ -28,7 +28,14 @@ def say(message: str) -> None:
 def working(verbose: bool) -> Iterator[Callable[[str, float], None]]:
     """Show the log and a progress bar while the block runs; yield what takes the progress."""
     from rich.logging import RichHandler
-    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import (
+        BarColumn,
+        Progress,
+        TaskProgressColumn,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
 
     logging.basicConfig(
         level=logging.INFO if verbose else logging.WARNING,
@@ -39,7 +46,10 @@ def working(verbose: bool) -> Iterator[Callable[[str, float], None]]:
     # Only this program's log is of interest; libraries report each request.
     for name in ("rasterio", "fiona", "odc", "urllib3", "pystac_client", "botocore"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
-    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
+    columns = (
+        TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn(),
+        TextColumn("left"), TimeRemainingColumn(),
+    )  # fmt: skip
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("", total=1.0)
         yield lambda step, share: bar.update(task, description=escape(step), completed=share)

@@ -14,7 +14,12 @@ def fetch(
     event_date: o.EventDate,
     out: o.Out,
     aoi: o.Aoi = None,
+    aoi_from: o.AoiFrom = None,
+    all_scenes: o.AllScenes = False,
+    event_time: o.EventTime = None,
     catalog: o.CatalogOption = o.default(FetchConfig, "catalog"),
+    pre_scene: o.PreScene = None,
+    post_scene: o.PostScene = None,
     pre: o.Pre = None,
     post: o.Post = None,
     dem: o.Dem = None,
@@ -34,13 +39,9 @@ def fetch(
     verbose: o.Verbose = False,
 ) -> None:
     """Fetch images and elevation of an event, from a STAC catalog or from files at hand."""
+    config = o.build(FetchConfig, locals())
     from landslide_cli.workflows.fetch import fetch as run
 
-    config = FetchConfig(
-        out=out, event_date=event_date, aoi=aoi, catalog=catalog, pre=tuple(pre or ()), post=tuple(post or ()),
-        dem=dem, no_dem=no_dem, bands=bands, scale=scale, offset=offset, pre_date=pre_date, post_date=post_date,
-        pre_days=pre_days, post_days=post_days, max_cloud=max_cloud, workers=workers, overwrite=overwrite, yes=yes,
-    )  # fmt: skip
     with console.working(verbose) as progress:
         summary = run(config, progress)
     console.show(summary, rows(summary), as_json)
@@ -50,15 +51,20 @@ def rows(summary: "FetchSummary") -> dict[str, str]:
     """Return what a person reads of a fetch."""
     table = {"event": f"{summary.event}" + (" (already fetched, kept)" if summary.reused else "")}
     for side in ("pre", "post"):
-        used = [s for s in summary.scenes if s["side"] == side]
-        table[f"{side} scene"] = ", ".join(s["id"] for s in used)
-        if used and used[0].get("cloud_percent") is not None:
-            table[f"{side} over the AOI"] = (
-                f"{used[0]['datetime'][:10]}, {used[0]['covered_percent']:g} % covered, "
-                f"{used[0]['cloud_percent']:g} % cloud"
-            )
+        lines = []
+        for scene in (s for s in summary.scenes if s["side"] == side):
+            date = f"{scene['datetime'][:10]} " if scene["datetime"] else ""
+            clear = scene.get("clear_percent")
+            shows = "" if clear is None else f" ({clear:g} % of the AOI clear)"
+            lines.append(f"{date}{scene['id']}{shows}")
+        table[f"{side} scenes"] = "\n".join(lines)
+    if catalog := next((s["catalog"] for s in summary.scenes if s["catalog"]), None):
+        table["catalog"] = catalog
     table["bands"] = " ".join(summary.bands)
     table["elevation"] = summary.elevation or "none"
     table["grid"] = f"{summary.width_px} x {summary.height_px} px of 10 m"
     table["AOI"] = f"{summary.area_km2:.1f} km2, {summary.clear_percent:.1f} % clear on both dates"
+    unseen = {reason: share for reason, share in summary.unseen_percent.items() if share}
+    table["not seen"] = ", ".join(f"{share:.1f} % {reason}" for reason, share in unseen.items()) or "nothing"
+    table["took"] = f"{summary.seconds:.1f} s; {summary.megabytes:.1f} MB"
     return table

@@ -9,7 +9,11 @@ def map_(
     event_date: o.EventDate,
     out: o.Out,
     aoi: o.Aoi = None,
+    aoi_from: o.AoiFrom = None,
+    event_time: o.EventTime = None,
     catalog: o.CatalogOption = o.default(FetchConfig, "catalog"),
+    pre_scene: o.PreScene = None,
+    post_scene: o.PostScene = None,
     pre: o.Pre = None,
     post: o.Post = None,
     dem: o.Dem = None,
@@ -36,19 +40,15 @@ def map_(
     verbose: o.Verbose = False,
 ) -> None:
     """Map the landslides of an event: fetch, predict and vectorize in one."""
+    # The threshold is recorded by predict; vectorize takes it from there.
+    options = {**locals(), "event": out}
     from landslide_cli.workflows.map import map_event
 
     config = MapConfig(
-        fetch=FetchConfig(
-            out=out, event_date=event_date, aoi=aoi, catalog=catalog, pre=tuple(pre or ()), post=tuple(post or ()),
-            dem=dem, no_dem=no_dem, bands=bands, scale=scale, offset=offset, pre_date=pre_date, post_date=post_date,
-            pre_days=pre_days, post_days=post_days, max_cloud=max_cloud, workers=workers, overwrite=overwrite, yes=yes,
-        ),
-        predict=PredictConfig(
-            event=out, model=model, device=device, threshold=threshold, stride=stride, min_slope=min_slope
-        ),
-        vectorize=VectorizeConfig(event=out, min_area=min_area, simplify=simplify),
-    )  # fmt: skip
+        fetch=o.build(FetchConfig, options),
+        predict=o.build(PredictConfig, options),
+        vectorize=o.build(VectorizeConfig, options),
+    )
     with console.working(verbose) as progress:
         summary = map_event(config, progress)
     rows = fetch.rows(summary.fetch) | predict.rows(summary.predict) | vectorize.rows(summary.vectorize)

@@ -1,10 +1,16 @@
 """Options that several commands share, and where their defaults come from."""
 
+from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+Config = TypeVar("Config", bound="DataclassInstance")
 
 Json = Annotated[bool, typer.Option("--json", help="Print the summary as JSON on stdout.")]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show the log.")]
@@ -14,11 +20,32 @@ Aoi = Annotated[
     str | None,
     typer.Option(metavar="FILE|BBOX", help="Area of interest: a vector file, or west,south,east,north in degrees."),
 ]
+AoiFrom = Annotated[
+    str | None,
+    typer.Option(metavar="INVENTORY", help="Take the hull of these features, widened by 1 km, as area of interest."),
+]
+AllScenes = Annotated[
+    bool, typer.Option("--all-scenes", help="Keep every usable scene as a file of its own too, for training.")
+]
 EventDate = Annotated[str, typer.Option(metavar="DATE", help="Day of the event, YYYY-MM-DD.")]
 Out = Annotated[Path, typer.Option(metavar="EVENT", help="Event folder to write.")]
+EventTime = Annotated[
+    str | None,
+    typer.Option(metavar="HH:MM", help="UTC time of the event; without it images of its day are not used."),
+]
 CatalogOption = Annotated[
     str,
-    typer.Option("--catalog", metavar="NAME|URL|FILE", help="STAC catalog to take images and elevation from."),
+    typer.Option(
+        "--catalog",
+        metavar="NAME|URL|FILE",
+        help="STAC catalog; auto: the known ones in turn.",
+    ),
+]
+PreScene = Annotated[
+    list[str] | None, typer.Option(metavar="ID", help="Use this scene before the event; can be repeated.")
+]
+PostScene = Annotated[
+    list[str] | None, typer.Option(metavar="ID", help="Use this scene after the event; can be repeated.")
 ]
 Pre = Annotated[
     list[str] | None,
@@ -43,7 +70,7 @@ PreDate = Annotated[str | None, typer.Option(metavar="DATE", help="Acquisition d
 PostDate = Annotated[str | None, typer.Option(metavar="DATE", help="Acquisition date of --post.")]
 PreDays = Annotated[int, typer.Option(min=1, help="Days before the event to search.")]
 PostDays = Annotated[int, typer.Option(min=1, help="Days after the event to search.")]
-MaxCloud = Annotated[float, typer.Option(min=0, max=100, help="Percent of the AOI that clouds may hide in a scene.")]
+MaxCloud = Annotated[float, typer.Option(min=0, max=100, help="Percent of the AOI that clouds may hide on a side.")]
 Workers = Annotated[int, typer.Option(min=1, max=64, help="Concurrent reads.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an event fetched with other options.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Go on although the AOI is very large.")]
@@ -65,6 +92,12 @@ MinArea = Annotated[float, typer.Option(metavar="M2", help="Smallest landslide i
 Simplify = Annotated[
     float, typer.Option(metavar="M", help="How far outlines may be moved to simplify them, in metres.")
 ]
+
+
+def build(config: type[Config], options: Mapping[str, Any]) -> Config:
+    """Make a configuration of the options that bear the names of its fields."""
+    given = {field: options[field.name] for field in fields(config) if field.name in options}
+    return config(**{f.name: tuple(value or ()) if f.default == () else value for f, value in given.items()})
 
 
 def default(config: type, name: str) -> Any:

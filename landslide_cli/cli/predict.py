@@ -21,11 +21,9 @@ def predict(
     verbose: o.Verbose = False,
 ) -> None:
     """Run a model over an event: a map of landslide probability."""
+    config = o.build(PredictConfig, locals())
     from landslide_cli.workflows.predict import predict as run
 
-    config = PredictConfig(
-        event=event, model=model, device=device, threshold=threshold, stride=stride, min_slope=min_slope
-    )
     with console.working(verbose) as progress:
         summary = run(config, progress)
     console.show(summary, rows(summary), as_json)

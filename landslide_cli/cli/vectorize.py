@@ -19,9 +19,9 @@ def vectorize(
     verbose: o.Verbose = False,
 ) -> None:
     """Turn a map of probability into landslide polygons."""
+    config = o.build(VectorizeConfig, locals())
     from landslide_cli.workflows.vectorize import vectorize as run
 
-    config = VectorizeConfig(event=event, min_area=min_area, simplify=simplify, threshold=threshold)
     with console.working(verbose) as progress:
         summary = run(config, progress)
     console.show(summary, rows(summary), as_json)

@@ -10,13 +10,16 @@ import shapely
 from fiona.errors import FionaError
 from fiona.transform import transform_geom
 from pyproj import Geod
-from shapely.geometry import box, shape
+from shapely.geometry import box, mapping, shape
 from shapely.geometry.base import BaseGeometry
 
 from landslide_cli.errors import InputError
 
 _NUMBER = r"[-+]?\d+(?:\.\d*)?(?:[eE][-+]?\d+)?"
 _BBOX = re.compile(rf"\s*{_NUMBER}(?:\s*,\s*{_NUMBER})*\s*")
+INVENTORY_BUFFER_M = 1000.0
+"""Around an inventory: landslides are mapped up to the edge of what was looked at."""
+
 _HINT = "expected longitudes within -180..180 and latitudes within -90..90"
 
 
@@ -52,6 +55,20 @@ def read_aoi(text: str) -> AOI:
     return AOI(geometry)
 
 
+def aoi_around(inventory: str, buffer_m: float = INVENTORY_BUFFER_M) -> AOI:
+    """Return the convex hull of the features of a vector file, widened by `buffer_m`.
+
+    Raises:
+        InputError: see `read_aoi`; points and lines are fine here.
+    """
+    hull = shapely.union_all(_features(Path(inventory))).convex_hull
+    _check_range(hull, inventory)
+    # Metres are metres in the UTM zone of the middle.
+    utm = AOI(hull.centroid).utm
+    widened = shape(transform_geom("EPSG:4326", utm, mapping(hull))).buffer(buffer_m)
+    return AOI(shape(transform_geom(utm, "EPSG:4326", mapping(widened))))
+
+
 def _from_bbox(text: str) -> BaseGeometry:
     numbers = [float(number) for number in text.split(",")]
     if len(numbers) != 4:
@@ -68,6 +85,16 @@ def _from_bbox(text: str) -> BaseGeometry:
 
 
 def _from_file(path: Path) -> BaseGeometry:
+    features = _features(path)
+    united = shapely.union_all([polygon for feature in features for polygon in _polygons(feature)])
+    if united.is_empty or united.area == 0:
+        kinds = ", ".join(sorted({feature.geom_type for feature in features}))
+        raise InputError(f"AOI {path} holds no polygon with an area, only: {kinds}; draw at least one polygon")
+    return united
+
+
+def _features(path: Path) -> list[BaseGeometry]:
+    """Return the geometries of a vector file, EPSG:4326."""
     if not path.exists():
         raise InputError(
             f"AOI {str(path)!r} is neither a file nor west,south,east,north; check the path, "
@@ -85,12 +112,7 @@ def _from_file(path: Path) -> BaseGeometry:
         raise InputError(f"AOI {path} is empty: it holds no feature with a geometry; draw at least one polygon")
     if crs and crs.to_epsg() != 4326:
         features = [transform_geom(crs, "EPSG:4326", feature) for feature in features]
-    polygons = [polygon for f in features for polygon in _polygons(shape(f))]
-    united = shapely.union_all(polygons)
-    if united.is_empty or united.area == 0:
-        kinds = ", ".join(sorted({shape(f).geom_type for f in features}))
-        raise InputError(f"AOI {path} holds no polygon with an area, only: {kinds}; draw at least one polygon")
-    return united
+    return [shape(feature) for feature in features]
 
 
 def _polygons(geometry: BaseGeometry) -> list[BaseGeometry]:

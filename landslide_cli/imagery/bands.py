@@ -49,3 +49,30 @@ class SCL(IntEnum):
     CLOUD_HIGH = 9
     THIN_CIRRUS = 10
     SNOW = 11
+
+
+class Unseen(IntEnum):
+    """Why no scene shows the ground of a pixel: codes in `sources.tif`, whose others number the scenes from 1."""
+
+    OUTSIDE = 201
+    CLOUD = 202
+    SHADOW = 203
+    SNOW = 204
+    DEFECTIVE = 205
+
+    @property
+    def label(self) -> str:
+        """The reason in words, as it stands in the layer `not_analysed`."""
+        return _REASONS[self]
+
+
+_REASONS: Final = {
+    Unseen.OUTSIDE: "outside the swath",
+    Unseen.CLOUD: "cloud",
+    Unseen.SHADOW: "shadow",
+    Unseen.SNOW: "snow",
+    Unseen.DEFECTIVE: "defective",
+}
+
+NO_TERRAIN: Final = "no elevation"
+"""Why a pixel that is seen on both dates was not analysed all the same."""

@@ -1,9 +1,11 @@
 """STAC catalogs: where they are, how their items are read, and what their numbers mean."""
 
 import json
+import logging
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlparse
@@ -19,7 +21,9 @@ from shapely.geometry import mapping, shape
 from shapely.geometry.base import BaseGeometry
 
 from landslide_cli.errors import CatalogError, InputError
-from landslide_cli.imagery.bands import BANDS, BASELINE_OFFSET, REFLECTANCE_ONE
+from landslide_cli.imagery.bands import BAND_GSD_M, BANDS, BASELINE_OFFSET, REFLECTANCE_ONE
+
+log = logging.getLogger("landslide.fetch")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +59,14 @@ CATALOGS: Final[Mapping[str, Catalog]] = {
             images=("sentinel-2-c1-l2a",),
             elevation=("cop-dem-glo-30",),
         ),
+        # Its images are read by S3 and need the keys of a free account, in AWS_ACCESS_KEY_ID and
+        # AWS_SECRET_ACCESS_KEY; AWS_S3_ENDPOINT is eodata.dataspace.copernicus.eu.
+        Catalog(
+            "copernicus",
+            "https://stac.dataspace.copernicus.eu/v1",
+            images=("sentinel-2-l2a",),
+            elevation=("cop-dem-glo-30-dged-cog",),
+        ),
     )
 }
 
@@ -62,17 +74,27 @@ _COMMON_NAMES: Final = (
     "coastal", "blue", "green", "red", "rededge1", "rededge2", "rededge3", "nir", "nir08", "nir09", "swir16", "swir22",
 )  # fmt: skip
 ASSET_KEYS: Final[Mapping[str, tuple[str, ...]]] = {
-    **{band: (band, common) for band, common in zip(BANDS, _COMMON_NAMES, strict=True)},
-    "SCL": ("SCL", "scl"),
+    **{band: (band, common, f"{band}_{BAND_GSD_M[band]}m") for band, common in zip(BANDS, _COMMON_NAMES, strict=True)},
+    "SCL": ("SCL", "scl", "SCL_20m"),
 }
 """The asset keys under which catalogs list a band."""
 
 ELEVATION_KEYS: Final = ("data", "elevation")
 
+_ORBIT: Final = re.compile(r"_R(\d{3})_")
 _TIMEOUT_S: Final = 60
 _STORAGE: Final = ".blob.core.windows.net"
 _TOKEN_RETRIES: Final = 4
 """About ten seconds of patience with the token service; its client's own ten retries take twelve minutes."""
+
+
+def find_catalogs(text: str) -> list[Catalog]:
+    """Return the catalogs to ask, in turn: those of `CATALOGS` for `auto`, else the one that `text` names.
+
+    Raises:
+        InputError: it names none.
+    """
+    return list(CATALOGS.values()) if text == "auto" else [find_catalog(text)]
 
 
 def find_catalog(text: str) -> Catalog:
@@ -88,7 +110,7 @@ def find_catalog(text: str) -> Catalog:
     if Path(text).is_file():
         return Catalog(text, str(Path(text).absolute()))
     raise InputError(
-        f"catalog {text!r} is no known name, URL or file; use {', '.join(CATALOGS)}, the URL of a STAC API, "
+        f"catalog {text!r} is no known name, URL or file; use auto, {', '.join(CATALOGS)}, the URL of a STAC API, "
         "or the path of a STAC item collection"
     )
 
@@ -128,7 +150,7 @@ def _ask(
             datetime=_span(days) if days else None,
             limit=100,
         )
-        return [_item(feature) for feature in answer.items_as_dicts()]
+        return [_without_local_links(_item(feature)) for feature in answer.items_as_dicts()]
     except (APIError, requests.RequestException, pystac.STACError, ValueError, KeyError, OSError) as error:
         raise CatalogError(
             f"catalog {catalog.href} did not answer ({_first_line(error)}); check the network and the address, "
@@ -167,6 +189,15 @@ def _item(feature: dict[str, Any]) -> pystac.Item:
     return pystac.Item.from_dict(feature, migrate=False)
 
 
+def _without_local_links(item: pystac.Item) -> pystac.Item:
+    """Drop assets that do not lie on the network: a catalog must not make this machine open its own files."""
+    for key, asset in list(item.assets.items()):
+        if urlparse(asset.href).scheme not in ("http", "https", "s3"):
+            log.warning("item %s: asset %s is left out, its link %r is not on the network", item.id, key, asset.href)
+            del item.assets[key]
+    return item
+
+
 def asset_key(item: pystac.Item, band: str) -> str | None:
     """Return the key under which `item` lists `band` (or `SCL`), if it does."""
     return next((key for key in ASSET_KEYS[band] if key in item.assets), None)
@@ -202,10 +233,21 @@ def baseline(item: pystac.Item) -> tuple[int, int]:
     return (int(major), int(minor)) if major.isdigit() and minor.isdigit() else (0, 0)
 
 
-def search_days(event: date, before: int, after: int) -> tuple[tuple[date, date], tuple[date, date]]:
-    """Return the first and last day of the pre and of the post search; the event's own day is in neither."""
-    day = timedelta(days=1)
-    return (event - before * day, event - day), (event + day, event + after * day)
+def relative_orbit(item: pystac.Item) -> int | None:
+    """Return the relative orbit, if the item says it in its properties or in its product name."""
+    orbit = item.properties.get("sat:relative_orbit")
+    match = _ORBIT.search(f"{item.id} {item.properties.get('s2:product_uri', '')}")
+    return int(orbit) if orbit is not None else int(match[1]) if match else None
+
+
+def sun_position(item: pystac.Item) -> tuple[float, float] | None:
+    """Return elevation and azimuth of the sun in degrees, if the item says them."""
+    properties = item.properties
+    azimuth = properties.get("view:sun_azimuth", properties.get("s2:mean_solar_azimuth"))
+    elevation = properties.get("view:sun_elevation")
+    if elevation is None and "s2:mean_solar_zenith" in properties:
+        elevation = 90 - float(properties["s2:mean_solar_zenith"])
+    return None if elevation is None or azimuth is None else (float(elevation), float(azimuth))
 
 
 def _span(days: tuple[date, date]) -> tuple[datetime, datetime]:

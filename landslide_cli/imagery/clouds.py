@@ -6,41 +6,33 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import binary_dilation
 
-from landslide_cli.imagery.bands import SCL
+from landslide_cli.imagery.bands import SCL, Unseen
 
-CLOUD: Final = (SCL.CLOUD_SHADOW, SCL.CLOUD_MEDIUM, SCL.CLOUD_HIGH, SCL.THIN_CIRRUS)
-HIDDEN: Final = (SCL.SATURATED, SCL.SNOW)
-"""Observed, but not as ground; snow can cover a scar (paper, section 3.2)."""
+CLOUD: Final = (SCL.CLOUD_MEDIUM, SCL.CLOUD_HIGH, SCL.THIN_CIRRUS)
 
 DILATION_PX: Final = 3
 """Clouds and shadows are grown by 30 m: their rims are seldom classified."""
 
 
-def clear_ground(scl: NDArray[np.uint8]) -> NDArray[np.bool_]:
-    """Tell where the ground is seen.
+def unseen(scl: NDArray[np.uint8], dilation_px: int = DILATION_PX) -> NDArray[np.uint8]:
+    """Tell why the ground is not seen.
 
     Args:
         scl: (H, W) scene classification on the event's 10 m grid.
+        dilation_px: how far clouds and shadows are grown.
 
     Returns:
-        (H, W), false for nodata, cloud, shadow, their rims, snow and defective pixels.
+        (H, W) uint8, codes of `Unseen`; 0 where the ground is seen. Snow counts as unseen: it can cover a
+        scar (paper, section 3.2).
     """
-    cloud = np.isin(scl, CLOUD)
-    if cloud.any():
-        cloud = binary_dilation(cloud, iterations=DILATION_PX)
-    clear: NDArray[np.bool_] = ~cloud & ~np.isin(scl, HIDDEN) & (scl != SCL.NODATA)
-    return clear
+    why = np.zeros(scl.shape, np.uint8)
+    why[_grown(scl == SCL.CLOUD_SHADOW, dilation_px)] = Unseen.SHADOW
+    why[_grown(np.isin(scl, CLOUD), dilation_px)] = Unseen.CLOUD
+    why[scl == SCL.SNOW] = Unseen.SNOW
+    why[scl == SCL.SATURATED] = Unseen.DEFECTIVE
+    why[scl == SCL.NODATA] = Unseen.OUTSIDE
+    return why
 
 
-def shares(scl: NDArray[np.uint8], inside: NDArray[np.bool_]) -> tuple[float, float]:
-    """Return the shares of the AOI that a scene covers, and that clouds or shadows hide in it.
-
-    Args:
-        scl: (H, W) scene classification on a coarse grid.
-        inside: (H, W), true in the AOI.
-    """
-    total = max(int(inside.sum()), 1)
-    return (
-        float(((scl != SCL.NODATA) & inside).sum()) / total,
-        float((np.isin(scl, (*CLOUD, *HIDDEN)) & inside).sum()) / total,
-    )
+def _grown(mask: NDArray[np.bool_], pixels: int) -> NDArray[np.bool_]:
+    return binary_dilation(mask, iterations=pixels) if pixels and mask.any() else mask

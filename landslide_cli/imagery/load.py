@@ -1,9 +1,13 @@
 """Scenes onto the event's grid, harmonised."""
 
+import logging
+import random
+import re
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import groupby
+from time import sleep
 from typing import Any, Final
 
 import numpy as np
@@ -27,6 +31,8 @@ from landslide_cli.imagery.bands import BAND_GSD_M, GSD_M, NODATA, SCL
 from landslide_cli.imagery.resample import resample
 from landslide_cli.imagery.scenes import Scene
 
+log = logging.getLogger("landslide.fetch")
+
 BLOCK_PX: Final = 2048
 """Blocks in which an event is read: at most 12 bands x 8 MiB in flight."""
 
@@ -39,7 +45,22 @@ NATIVE_MARGIN_PX: Final = 4
 SCL_GSD_M: Final = 20
 """Native ground sampling distance of the scene classification."""
 
-_REMOTE: Final[dict[str, Any]] = {"GDAL_HTTP_MAX_RETRY": "5", "GDAL_HTTP_RETRY_DELAY": "1", "GDAL_HTTP_TIMEOUT": "120"}
+ATTEMPTS: Final = 5
+"""How often a block is read before its scene is given up; about a quarter of a minute in all."""
+FIRST_PAUSE_S: Final = 1.0
+"""Pause after the first failure; it doubles, with jitter, lest many workers knock at once."""
+_FINAL: Final = re.compile(r"response code: 40[014]|not recognized as|does not exist")
+"""Failures that no patience mends."""
+
+REMOTE: Final[dict[str, Any]] = {
+    # What failed once must not be remembered as missing.
+    "CPL_VSIL_CURL_NON_CACHED": "/vsicurl/:/vsis3/",
+    "GDAL_HTTP_MAX_RETRY": "5",
+    "GDAL_HTTP_RETRY_DELAY": "1",
+    "GDAL_HTTP_TIMEOUT": "120",
+}
+"""How GDAL reads over HTTP."""
+
 _TYPES: Final[dict[str, Any]] = {
     "*": {"assets": {"*": {"data_type": "uint16", "nodata": NODATA}}, "warnings": "ignore"},
 }
@@ -114,6 +135,19 @@ def load_overview(scene: Scene, geobox: GeoBox, workers: int) -> NDArray[np.uint
     return classes
 
 
+def load_overview_images(scene: Scene, bands: Sequence[str], geobox: GeoBox, workers: int) -> NDArray[np.uint16]:
+    """Read a scene on a coarse grid, from its overviews, to be looked at: (B, H, W) uint16, as `load_images` gives.
+
+    Raises:
+        CatalogError: a band is missing or cannot be read.
+    """
+    out = np.zeros((len(bands), *geobox.shape), np.uint16)
+    for offset, group in groupby(sorted(scene.granules, key=catalogs.dn_offset), key=catalogs.dn_offset):
+        dn = remove_offset(_read(list(group), bands, geobox, workers), offset)
+        np.copyto(out, dn, where=out == NODATA)
+    return out
+
+
 def load_elevation(items: Sequence[pystac.Item], geobox: GeoBox, workers: int) -> NDArray[np.float32]:
     """Read elevation tiles: (H, W) float32 in metres, NaN where unknown.
 
@@ -127,11 +161,7 @@ def load_elevation(items: Sequence[pystac.Item], geobox: GeoBox, workers: int) -
     if key is None:
         raise CatalogError(f"elevation item {items[0].id} has no asset {' or '.join(catalogs.ELEVATION_KEYS)}")
     declared: dict[str, Any] = {"*": {"assets": {"*": {"data_type": "float32", "nodata": -9999}}, "warnings": "ignore"}}
-    with _reading(items):
-        data = odc.stac.load(
-            items, bands=[key], geobox=geobox, groupby="id", resampling="bilinear", stac_cfg=declared,
-            patch_url=catalogs.sign, pool=workers,
-        )  # fmt: skip
+    data = _load(items, [key], geobox, workers, groupby="id", resampling="bilinear", stac_cfg=declared)
     for tile in data[key].values:
         np.copyto(out, tile, where=np.isnan(out) & (tile > -9999))
     return out
@@ -194,17 +224,31 @@ def _require_assets(items: Sequence[pystac.Item], bands: Sequence[str]) -> None:
 def _read(items: Sequence[pystac.Item], bands: Sequence[str], geobox: GeoBox, workers: int) -> NDArray[np.uint16]:
     _require_assets(items, bands)
     keys = [str(catalogs.asset_key(items[0], band)) for band in bands]
-    with _reading(items):
-        data = odc.stac.load(
-            items, bands=keys, geobox=geobox, groupby=lambda *_: 0, resampling="nearest", stac_cfg=_TYPES,
-            patch_url=catalogs.sign, pool=workers,
-        )  # fmt: skip
+    data = _load(items, keys, geobox, workers, groupby=lambda *_: 0, resampling="nearest", stac_cfg=_TYPES)
     return np.stack([data[key].values[0] for key in keys])
+
+
+def _load(items: Sequence[pystac.Item], keys: Sequence[str], geobox: GeoBox, workers: int, **options: Any) -> Any:
+    """Read assets, trying again what may pass: services are throttled, drop connections and cut answers short."""
+    for attempt in range(1, ATTEMPTS + 1):
+        try:
+            with _reading(items):
+                # Links are signed anew at each attempt: tokens expire.
+                return odc.stac.load(
+                    items, bands=list(keys), geobox=geobox, patch_url=catalogs.sign, pool=workers, **options
+                )
+        except CatalogError as error:
+            if attempt == ATTEMPTS or _FINAL.search(str(error)):
+                raise
+            pause_s = FIRST_PAUSE_S * 2 ** (attempt - 1) * random.uniform(0.5, 1.5)
+            log.info("%s; trying again in %.1f s", error, pause_s)
+            sleep(pause_s)
+    raise AssertionError("the last attempt returns or raises")
 
 
 @contextmanager
 def _reading(items: Sequence[pystac.Item]) -> Iterator[None]:
-    odc.stac.configure_rio(cloud_defaults=True, **_REMOTE)
+    odc.stac.configure_rio(cloud_defaults=True, **REMOTE)
     try:
         with warnings.catch_warnings():
             # rasterio warns of the arrays that odc hands it without a place on the map.

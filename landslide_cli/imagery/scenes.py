@@ -1,16 +1,65 @@
-"""Which images to use. Pure: no reading, no asking."""
+"""Which images to use, and why. Pure: no reading, no asking.
+
+A scene loses points for what it does not show and for what makes it hard to compare with the scene of the other
+side. A point is worth a percent of the AOI, so that the ranking can be checked by hand.
+"""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime, timedelta
+from typing import Final
 
+import numpy as np
 import pystac
+from numpy.typing import NDArray
 
-from landslide_cli.errors import NoSceneError
-from landslide_cli.imagery.catalogs import baseline
+from landslide_cli.errors import InputError, NoSceneError
+from landslide_cli.imagery.bands import Unseen
+from landslide_cli.imagery.catalogs import baseline, relative_orbit, sun_position
+from landslide_cli.imagery.clouds import unseen
 
-PASS_GAP: timedelta = timedelta(minutes=20)
+PASS_GAP: Final = timedelta(minutes=20)
 """Granules of one overpass are sensed within minutes; the next overpass of a place is hours or days away."""
+
+DAY_POINTS: Final = 0.1
+"""Lost per day between a scene and the event: the ground goes on changing."""
+ORBIT_POINTS: Final = 5.0
+"""Lost by another relative orbit than the other side's: other view, other parallax, shadows elsewhere."""
+SUN_POINTS: Final = 0.2
+"""Lost per degree between the sun's places on both sides."""
+
+FILL_SHARE: Final = 0.002
+"""A further scene joins a composite only if it shows this much of the AOI that the others do not."""
+FILL_SCENES: Final = 6
+"""Scenes in a composite at most: each costs a pass over the AOI."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rating:
+    """What a scene shows of the AOI, measured on a coarse grid."""
+
+    covered: float
+    """Share of the AOI that was observed, 0..1."""
+    hidden: dict[Unseen, float]
+    """Shares of the AOI in which the scene hides the ground, by reason."""
+    clear: NDArray[np.bool_] = field(repr=False, compare=False)
+    """(H, W) on the coarse grid: in the AOI, and the ground is seen."""
+    pixels: int
+    """Pixels of the AOI on that grid."""
+
+    @property
+    def clear_share(self) -> float:
+        """Share of the AOI whose ground is seen, 0..1."""
+        return float(self.clear.sum()) / self.pixels
+
+
+def rate(scl: NDArray[np.uint8], inside: NDArray[np.bool_]) -> Rating:
+    """Rate a scene by its classification (H, W) on a coarse grid; `inside` marks the AOI."""
+    pixels = max(int(inside.sum()), 1)
+    why = unseen(scl, dilation_px=0)
+    shares = {reason: float(((why == reason) & inside).sum()) / pixels for reason in Unseen}
+    covered = 1 - shares.pop(Unseen.OUTSIDE)
+    return Rating(covered, shares, (why == 0) & inside, pixels)
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,10 +67,12 @@ class Scene:
     """What one overpass saw of the AOI: one granule or several that are mosaicked."""
 
     granules: tuple[pystac.Item, ...]
-    covered: float = 0.0
-    """Share of the AOI that was observed, 0..1."""
-    cloud: float = 0.0
-    """Share of the AOI hidden by clouds, shadows or snow, 0..1."""
+    rating: Rating | None = None
+
+    @property
+    def id(self) -> str:
+        """The identifier of its first granule, by which the user names it."""
+        return str(self.granules[0].id)
 
     @property
     def datetime(self) -> datetime:
@@ -29,13 +80,30 @@ class Scene:
         return min(_moment(item) for item in self.granules)
 
     @property
-    def clear(self) -> float:
-        """Share of the AOI whose ground is seen, 0..1."""
-        return self.covered - self.cloud
+    def orbit(self) -> int | None:
+        """Relative orbit."""
+        return relative_orbit(self.granules[0])
 
-    def measured(self, covered: float, cloud: float) -> "Scene":
-        """Return the scene with the shares measured over the AOI."""
-        return replace(self, covered=covered, cloud=cloud)
+    def rated(self, rating: Rating) -> "Scene":
+        """Return the scene with its rating."""
+        return replace(self, rating=rating)
+
+    def named(self, name: str) -> bool:
+        """Tell whether `name` is the identifier of one of its granules."""
+        return any(item.id == name for item in self.granules)
+
+
+@dataclass(frozen=True, slots=True)
+class Ranked:
+    """A scene with its place in the ranking: the points it lost, by reason."""
+
+    scene: Scene
+    lost: dict[str, float]
+
+    @property
+    def points(self) -> float:
+        """All points lost; the fewer the better."""
+        return sum(self.lost.values())
 
 
 def overpasses(items: Iterable[pystac.Item]) -> list[Scene]:
@@ -58,34 +126,122 @@ def overpasses(items: Iterable[pystac.Item]) -> list[Scene]:
     return sorted((Scene(tuple(group)) for group in groups), key=lambda scene: scene.datetime)
 
 
-def clearest(scenes: Sequence[Scene], side: str, event: datetime, max_cloud: float, days: tuple[str, str]) -> Scene:
-    """Return the scene that shows most of the AOI; of equals, the one nearest to the event.
+def rank(scenes: Sequence[Scene], event: datetime, partner: Scene | None = None) -> list[Ranked]:
+    """Rank rated scenes, the best first; `partner` is the scene of the other side that they are compared with."""
+    ranked = [Ranked(scene, _lost(scene, event, partner)) for scene in scenes if scene.rating and scene.rating.covered]
+    return sorted(ranked, key=lambda r: (round(r.points, 6), abs(r.scene.datetime - event), r.scene.id))
+
+
+def best_pair(pre: Sequence[Scene], post: Sequence[Scene], event: datetime) -> tuple[Scene, Scene]:
+    """Return the pair of rated scenes that loses the fewest points together; neither side may be empty."""
+    alone = {side: {r.scene.id: r.points for r in rank(scenes, event)} for side, scenes in (("a", pre), ("b", post))}
+    return min(
+        ((a, b) for a in pre for b in post if a.id in alone["a"] and b.id in alone["b"]),
+        key=lambda pair: (
+            round(alone["a"][pair[0].id] + alone["b"][pair[1].id] + sum(_unlike(*pair).values()), 6),
+            abs(pair[0].datetime - event) + abs(pair[1].datetime - event),
+        ),
+    )
+
+
+def compose(ranked: Sequence[Ranked]) -> list[Scene]:
+    """Return the best scene, and those that show most of what is still hidden, in the order of filling."""
+    first = ranked[0].scene
+    chosen = [first]
+    if first.rating is None:
+        return chosen
+    seen = first.rating.clear.copy()
+    while len(chosen) < FILL_SCENES:
+        gains = [
+            (int((r.scene.rating.clear & ~seen).sum()), -number)
+            for number, r in enumerate(ranked)
+            if r.scene.rating is not None
+        ]
+        gain, number = max(gains)
+        if gain < FILL_SHARE * first.rating.pixels:
+            break
+        filler = ranked[-number].scene
+        chosen.append(filler)
+        if filler.rating is not None:
+            seen |= filler.rating.clear
+    return chosen
+
+
+def composite_clear(scenes: Sequence[Scene]) -> float:
+    """Return the share of the AOI, 0..1, whose ground at least one of the rated scenes shows."""
+    ratings = [scene.rating for scene in scenes if scene.rating is not None]
+    seen = np.logical_or.reduce([rating.clear for rating in ratings])
+    return float(seen.sum()) / ratings[0].pixels
+
+
+def require_usable(ranked: Sequence[Ranked], side: str, max_cloud: float, days: tuple[date, date]) -> None:
+    """Refuse a side on which clouds hide too much even of a composite.
 
     Args:
-        scenes: measured scenes.
+        ranked: its scenes.
         side: `pre` or `post`.
-        event: time of the event.
-        max_cloud: percent of what is observed of the AOI that may be hidden.
+        max_cloud: percent of what was observed of the AOI that may stay hidden.
         days: first and last day searched, for the message.
 
     Raises:
-        NoSceneError: there is none, or clouds hide too much of every one.
+        NoSceneError: no scene covers the AOI, or all together leave too much hidden.
     """
     period = f"between {days[0]} and {days[1]}"
-    seen = [scene for scene in scenes if scene.covered > 0]
-    if not seen:
+    if not ranked:
         raise NoSceneError(
             f"no {side} scene covers the AOI {period}; widen --{side}-days, or check the AOI and the event date"
         )
-    usable = [scene for scene in seen if 100 * scene.cloud <= max_cloud * scene.covered]
-    if not usable:
-        best = min(100 * scene.cloud / scene.covered for scene in seen)
+    scenes = compose(ranked)
+    covered = max(scene.rating.covered for scene in scenes if scene.rating)
+    hidden = 100 * (1 - min(composite_clear(scenes) / covered, 1))
+    if hidden > max_cloud:
+        best = min(100 * (1 - r.scene.rating.clear_share / r.scene.rating.covered) for r in ranked if r.scene.rating)
         raise NoSceneError(
-            f"no {side} scene under {max_cloud:g} % cloud covers the AOI {period} "
-            f"(best of {len(seen)}: {best:.0f} %); widen --{side}-days or raise --max-cloud"
+            f"no {side} scene under {max_cloud:g} % cloud covers the AOI {period} (best of {len(ranked)}: "
+            f"{best:.0f} %, all together: {hidden:.0f} %); widen --{side}-days or raise --max-cloud"
         )
-    # Whole percents: a closer date is worth more than a fraction of a percent of cloud.
-    return min(usable, key=lambda scene: (-round(100 * scene.clear), abs(scene.datetime - event)))
+
+
+def named_scenes(scenes: Sequence[Scene], names: Sequence[str], side: str) -> list[Scene]:
+    """Return the scenes that the user names, in the user's order.
+
+    Raises:
+        InputError: there is no such scene on that side.
+    """
+    chosen = []
+    for name in names:
+        match = next((scene for scene in scenes if scene.named(name)), None)
+        if match is None:
+            known = ", ".join(scene.id for scene in scenes) or "none"
+            raise InputError(f"--{side}-scene {name!r} is no {side} scene of this event; there are: {known}")
+        chosen.append(match)
+    return list({scene.id: scene for scene in chosen}.values())
+
+
+def _lost(scene: Scene, event: datetime, partner: Scene | None) -> dict[str, float]:
+    assert scene.rating is not None
+    lost = {
+        Unseen.OUTSIDE.label: 100 * (1 - scene.rating.covered),
+        **{reason.label: 100 * share for reason, share in scene.rating.hidden.items()},
+        "days": DAY_POINTS * abs(scene.datetime - event) / timedelta(days=1),
+    }
+    return lost if partner is None else lost | _unlike(scene, partner)
+
+
+def _unlike(scene: Scene, other: Scene) -> dict[str, float]:
+    orbits = {scene.orbit, other.orbit}
+    here, there = sun_position(scene.granules[0]), sun_position(other.granules[0])
+    return {
+        "orbit": ORBIT_POINTS if len(orbits) == 2 and None not in orbits else 0.0,
+        "sun": SUN_POINTS * _angle_deg(here, there) if here and there else 0.0,
+    }
+
+
+def _angle_deg(a: tuple[float, float], b: tuple[float, float]) -> float:
+    """Return the angle between two directions, each elevation and azimuth in degrees."""
+    (high_a, turn_a), (high_b, turn_b) = np.radians(a), np.radians(b)
+    cosine = np.sin(high_a) * np.sin(high_b) + np.cos(high_a) * np.cos(high_b) * np.cos(turn_a - turn_b)
+    return float(np.degrees(np.arccos(np.clip(cosine, -1, 1))))
 
 
 def _moment(item: pystac.Item) -> datetime:

@@ -16,7 +16,7 @@ LANDSLIDE_FIELDS = {
 }  # fmt: skip
 """Fields of the layer `landslides`, in order, with their types."""
 
-NOT_ANALYSED_FIELDS = {"id": "int", "area_m2": "float"}
+NOT_ANALYSED_FIELDS = {"id": "int", "area_m2": "float", "reason": "str"}
 """Fields of the layer `not_analysed`."""
 
 

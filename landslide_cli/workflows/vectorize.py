@@ -2,19 +2,24 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import rasterio
+from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
+from rasterio.transform import Affine
+from shapely.geometry.base import BaseGeometry
 
 from landslide_cli.config import Progress, VectorizeConfig, silent
 from landslide_cli.errors import InputError
 from landslide_cli.event import VECTORIZED, Event
-from landslide_cli.imagery.bands import NOT_ANALYSED
+from landslide_cli.imagery.bands import NO_TERRAIN, NOT_ANALYSED, Unseen
 from landslide_cli.imagery.load import inside
 from landslide_cli.mapping.attributes import LANDSLIDE_FIELDS, NOT_ANALYSED_FIELDS, landslide_attributes
 from landslide_cli.mapping.formats import Layer, write_geojson, write_geopackage
 from landslide_cli.mapping.polygons import find_regions, outlines
+from landslide_cli.workflows.fetch import why_unseen
 from landslide_cli.workflows.predict import check_threshold
 
 
@@ -70,10 +75,7 @@ def vectorize(config: VectorizeConfig, progress: Progress = silent) -> Vectorize
     records = landslide_attributes(regions, polygons, percent, terrain, facts)
     landslides = Layer("landslides", crs, LANDSLIDE_FIELDS, polygons, records)
     progress("drawing what was not analysed", 0.6)
-    gaps = find_regions(~analysed & within)
-    gap_polygons = outlines(gaps, transform)
-    gap_records = [{"id": n, "area_m2": round(p.area, 1)} for n, p in enumerate(gap_polygons, 1)]
-    not_analysed = Layer("not_analysed", crs, NOT_ANALYSED_FIELDS, gap_polygons, gap_records)
+    not_analysed = _not_analysed(event, ~analysed & within, transform, crs)
     progress("writing", 0.8)
     write_geojson(landslides, event.path("landslides"))
     write_geojson(not_analysed, event.path("not_analysed"))
@@ -98,3 +100,17 @@ def vectorize(config: VectorizeConfig, progress: Progress = silent) -> Vectorize
         geojson=event.path("landslides"),
         geopackage=event.path("geopackage"),
     )
+
+
+def _not_analysed(event: Event, mask: NDArray[np.bool_], transform: Affine, crs: str) -> Layer:
+    """Return what was not analysed, each reason's regions on their own."""
+    with rasterio.open(event.path("sources")) as source:
+        why = why_unseen(*source.read())
+    polygons: list[BaseGeometry] = []
+    records: list[dict[str, Any]] = []
+    for code in np.unique(why[mask]).tolist():
+        reason = Unseen(code).label if code else NO_TERRAIN
+        for polygon in outlines(find_regions(mask & (why == code)), transform):
+            polygons.append(polygon)
+            records.append({"id": len(polygons), "area_m2": round(polygon.area, 1), "reason": reason})
+    return Layer("not_analysed", crs, NOT_ANALYSED_FIELDS, polygons, records)

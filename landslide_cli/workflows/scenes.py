@@ -1,0 +1,186 @@
+"""Which scenes there are for an event, how they rank, and what they look like."""
+
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from odc.geo.geobox import GeoBox
+
+from landslide_cli.config import FetchConfig, Progress, silent
+from landslide_cli.errors import CatalogError, InputError, NoSceneError
+from landslide_cli.files import atomic
+from landslide_cli.imagery import load
+from landslide_cli.imagery.clouds import unseen
+from landslide_cli.imagery.contact_sheet import Section, Thumbnail, View, draw_sheet
+from landslide_cli.imagery.scenes import Ranked, Scene
+from landslide_cli.workflows.selection import SIDES, Selection, check_clouds, event_moment, search_days, select
+
+log = logging.getLogger("landslide.fetch")
+
+SHOWN: Final = 12
+"""Thumbnails of a side; a scene that is used is shown in any case."""
+THUMBNAIL_PX: Final = 240
+"""Longest side of the AOI on a thumbnail."""
+AROUND_PX: Final = 8
+"""What a thumbnail shows around the AOI."""
+TRUE_COLOUR: Final = ("B04", "B03", "B02")
+_WORDS: Final = {"pre": "Before", "post": "After"}
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A scene that could be used."""
+
+    side: str
+    rank: int
+    """From 1, the best, on its side."""
+    used: int | None
+    """Its number in the composite, from 1; nothing where it is not used, or where its side is refused."""
+    id: str
+    """By which `--pre-scene` and `--post-scene` name it."""
+    granules: tuple[str, ...]
+    datetime: str
+    """UTC."""
+    platform: str | None
+    relative_orbit: int | None
+    clear_percent: float
+    """Percent of the AOI whose ground is seen."""
+    points: float
+    """Points lost, the sum of `lost`."""
+    lost: Mapping[str, float]
+    """Points lost, by reason."""
+
+
+@dataclass(frozen=True, slots=True)
+class ScenesSummary:
+    """What `scenes` found."""
+
+    event_date: str
+    catalog: str
+    area_km2: float
+    scenes: tuple[Candidate, ...]
+    """Of both sides, each from its best to its worst."""
+    refused: Mapping[str, str]
+    """Why `fetch` would refuse a side, for the sides that it would."""
+    sheet: Path | None
+
+
+def list_scenes(config: FetchConfig, sheet: Path | None, progress: Progress = silent) -> ScenesSummary:
+    """Search, rate and rank the scenes of an event as `fetch` does, and draw them.
+
+    Clouds refuse no scene here: one who is short of scenes wants to see what there is.
+
+    Args:
+        config: what would be given to `fetch`; `out` is not written.
+        sheet: PNG file to draw; nothing is drawn without it.
+        progress: is told what is being done.
+
+    Raises:
+        InputError: an option cannot be used.
+        NoSceneError: no scene covers the AOI.
+        CatalogError: no catalog can be reached.
+        OutputError: the sheet cannot be written.
+    """
+    if sheet is not None and (sheet.suffix.lower() != ".png" or sheet.is_dir()):
+        raise InputError(f"--out {sheet} cannot be a picture; give the name of a file that ends in .png")
+    moment = event_moment(config)
+    selection = select(replace(config, max_cloud=100), progress)
+    refused = dict(_refused(selection, config, moment))
+    candidates = {side: _candidates(selection, side, side not in refused) for side in SIDES}
+    if sheet is not None:
+        _draw(sheet, selection, candidates, config, progress)
+    return ScenesSummary(
+        event_date=config.event_date,
+        catalog=selection.catalog.name,
+        area_km2=round(selection.aoi.area_km2, 3),
+        scenes=tuple(candidate for side in SIDES for candidate in candidates[side]),
+        refused=refused,
+        sheet=sheet,
+    )
+
+
+def _refused(selection: Selection, config: FetchConfig, moment: datetime) -> Iterator[tuple[str, str]]:
+    for side in SIDES:
+        try:
+            check_clouds([ranked.scene for ranked in selection.ranked[side]], side, config, moment)
+        except NoSceneError as error:
+            yield side, str(error)
+
+
+def _candidates(selection: Selection, side: str, usable: bool) -> list[Candidate]:
+    numbers = {scene.id: number for number, scene in enumerate(selection.chosen[side], 1)} if usable else {}
+    return [
+        _candidate(side, rank, numbers.get(ranked.scene.id), ranked)
+        for rank, ranked in enumerate(selection.ranked[side], 1)
+    ]
+
+
+def _candidate(side: str, rank: int, used: int | None, ranked: Ranked) -> Candidate:
+    scene = ranked.scene
+    assert scene.rating is not None
+    return Candidate(
+        side=side,
+        rank=rank,
+        used=used,
+        id=scene.id,
+        granules=tuple(item.id for item in scene.granules),
+        datetime=scene.datetime.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        platform=scene.granules[0].properties.get("platform"),
+        relative_orbit=scene.orbit,
+        clear_percent=round(100 * scene.rating.clear_share, 1),
+        points=ranked.points,
+        lost=ranked.lost,
+    )
+
+
+def _draw(
+    sheet: Path,
+    selection: Selection,
+    candidates: Mapping[str, Sequence[Candidate]],
+    config: FetchConfig,
+    progress: Progress,
+) -> None:
+    grid = selection.geobox.zoom_to(THUMBNAIL_PX).pad(AROUND_PX)
+    days = search_days(config, event_moment(config))
+    sections = []
+    for side in SIDES:
+        scenes = [ranked.scene for ranked in selection.ranked[side]]
+        shown = [c for c in candidates[side] if c.rank <= SHOWN or c.used]
+        thumbnails = []
+        for number, candidate in enumerate(shown, 1):
+            view = _view(scenes[candidate.rank - 1], side, grid, config.workers)
+            thumbnails.append(Thumbnail(view, _caption(candidate), candidate.used is not None))
+            progress(f"looking at {side} scenes", number / len(shown))
+        first, last = days[side]
+        title = f"{_WORDS[side]} the event, {first} to {last}: {len(shown)} of {len(scenes)} scenes"
+        sections.append(Section(title, tuple(thumbnails)))
+    picture = draw_sheet(
+        f"Sentinel-2 scenes around the event of {config.event_date}",
+        sections,
+        load.inside(selection.aoi.geometry, grid),
+    )
+    with atomic(sheet) as temporary:
+        picture.save(temporary, format="PNG")
+
+
+def _view(scene: Scene, side: str, grid: GeoBox, workers: int) -> View | None:
+    try:
+        dn = load.load_overview_images(scene, TRUE_COLOUR, grid, workers)
+        # Clouds are not grown, as in the rating: the tint shows what the percentages count.
+        return View(dn, unseen(load.load_overview(scene, grid, workers), dilation_px=0))
+    except CatalogError as error:
+        log.warning("%s scene %s cannot be drawn: %s", side, scene.id, error)
+        return None
+
+
+def _caption(candidate: Candidate) -> tuple[str, ...]:
+    orbit = "" if candidate.relative_orbit is None else f", orbit {candidate.relative_orbit}"
+    used = () if candidate.used is None else (f"used as {candidate.used}",)
+    return (
+        f"{candidate.rank}: {candidate.datetime[:10]}{orbit}",
+        f"{candidate.clear_percent:.1f} % clear, {candidate.points:.1f} points",
+        *used,
+    )
