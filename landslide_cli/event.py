@@ -88,7 +88,8 @@ class Event:
             bands, aoi = event.bands, event.aoi
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise InputError(f"{path} is not the record of an event ({error!r}); fetch the event again") from error
-        missing = [p for key in FETCHED if key in item["assets"] and not (p := event.path(key)).exists()]
+        needed = [key for key in FETCHED if key != "terrain" or key in item["assets"]]
+        missing = [path for key in needed if not (path := event.path(key)).exists()]
         if missing or not bands or aoi.is_empty:
             raise InputError(f"{folder} lacks {', '.join(p.name for p in missing)}; fetch the event again")
         return event

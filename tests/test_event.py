@@ -58,7 +58,7 @@ def test_no_folder_no_record_and_no_event_are_each_told_apart(tmp_path: Path) ->
             Event.open(tmp_path)
 
 
-@pytest.mark.parametrize("product", ["pre", "clear"])
+@pytest.mark.parametrize("product", ["pre", "clear", "sources", "terrain"])
 def test_an_event_that_lacks_a_raster_is_refused(make_event: Maker, product: str) -> None:
     folder = make_event()
     (folder / PRODUCTS[product].file).unlink()
