@@ -108,8 +108,13 @@ def test_a_bug_keeps_its_traceback_and_is_exit_1() -> None:
 def test_an_interrupt_is_exit_130_and_leaves_nothing(make_event: Maker) -> None:
     event = make_event(shape=(1200, 900))
     before = sorted(p.name for p in event.iterdir())
-    command = [sys.executable, "-m", "landslide_cli", "predict", str(event), "--model", "red-change", "--stride", "8"]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    # Under a shell's job in the background, interrupts come ignored.
+    code = (
+        "import signal\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "from landslide_cli.cli.app import app\n"
+        f"app(['predict', {str(event)!r}, '--model', 'red-change', '--stride', '8'])"
+    )
+    process = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 30
     while not (event / ".blocks-probability.tif").exists() and time.monotonic() < deadline:
         time.sleep(0.01)

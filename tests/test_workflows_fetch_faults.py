@@ -35,6 +35,8 @@ def catalog(tmp_path_factory: pytest.TempPathFactory) -> SimulatedCatalog:
 
 def arguments(catalog: SimulatedCatalog, out: Path, api: str) -> list[str]:
     code = (
+        # Under a shell's job in the background, interrupts come ignored.
+        "import signal\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "from landslide_cli.imagery import load\n"
         f"load.BLOCK_PX = {BLOCK_PX}\nload.FIRST_PAUSE_S = 0.05\n"
         "load.REMOTE['GDAL_HTTP_RETRY_DELAY'] = '0.05'\n"
