@@ -182,6 +182,8 @@ def test_without_elevation_there_is_no_terrain_and_none_left_over(config: FetchC
         ({"bands": "B02,B03,B99"}, "B99"),
         ({"aoi": "10,45,10.1,45.1"}, "outside the images"),
         ({"pre_date": "soon"}, "--pre-date"),
+        ({"pre_date": "2021-08-15"}, "after the event.*swapped"),
+        ({"post_date": "2021-08-13"}, "before the event.*swapped"),
     ],
 )
 def test_bad_input_is_refused_before_anything_is_written(
@@ -191,6 +193,18 @@ def test_bad_input_is_refused_before_anything_is_written(
         fetch(replace(config, **change))  # type: ignore[arg-type]
     assert caught.value.exit_code == 2
     assert not config.out.exists() or list(config.out.iterdir()) == []
+
+
+@pytest.mark.parametrize("change", [{"scale": 1.0}, {"scale": 0.0}, {"offset": -1000.0}, {"scale": 1e-6}])
+def test_numbers_that_are_no_reflectance_are_refused(config: FetchConfig, change: dict[str, float]) -> None:
+    with pytest.raises(InputError, match="which no ground has"):
+        fetch(replace(config, **change))  # type: ignore[arg-type]
+    assert list(config.out.iterdir()) == []
+
+
+def test_the_user_is_told_that_clouds_are_not_looked_for(config: FetchConfig, caplog: pytest.LogCaptureFixture) -> None:
+    fetch(config)
+    assert "clouds are not looked for" in caplog.text
 
 
 def test_a_file_without_a_crs_is_refused(config: FetchConfig, tmp_path: Path) -> None:

@@ -52,7 +52,7 @@ def test_batches_and_strides_give_the_same_map(make_event: Maker, tmp_path: Path
     assert np.abs(maps[0] - maps[2]).max() <= 1
 
 
-def test_pixels_without_terrain_are_not_analysed_by_a_model_that_reads_it(make_event: Maker, tmp_path: Path) -> None:
+def test_pixels_without_terrain_are_not_analysed(make_event: Maker, tmp_path: Path) -> None:
     event = make_event()
     with rasterio.open(event / "terrain.tif") as source:
         profile, terrain = source.profile, source.read()
@@ -64,8 +64,9 @@ def test_pixels_without_terrain_are_not_analysed_by_a_model_that_reads_it(make_e
     model = write_model(tmp_path / "m.onnx", replace(CARD, terrain=True))
     predict(PredictConfig(event, model=str(model)))
     assert np.array_equal(read(event / "probability.tif") == NOT_ANALYSED, unknown)
+    # A detector masks by slope, so it cannot tell there either.
     predict(PredictConfig(event, model="red-change"))
-    assert not (read(event / "probability.tif") == NOT_ANALYSED).any()
+    assert np.array_equal(read(event / "probability.tif") == NOT_ANALYSED, unknown)
 
 
 @pytest.mark.parametrize("detector", ["rdndvi", "red-change"])

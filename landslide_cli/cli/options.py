@@ -83,6 +83,12 @@ Threshold = Annotated[
     float | None,
     typer.Option(metavar="P", help="Probability from which a pixel is a landslide.", show_default="the model's own"),
 ]
+OutlineThreshold = Annotated[
+    float | None,
+    typer.Option(
+        metavar="P", help="Probability from which a pixel is a landslide.", show_default="the one predict was given"
+    ),
+]
 Stride = Annotated[
     int | None, typer.Option(min=1, help="Pixels between windows.", show_default="three quarters of a window")
 ]

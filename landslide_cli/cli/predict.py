@@ -34,5 +34,6 @@ def rows(summary: "PredictSummary") -> dict[str, str]:
     return {
         "model": f"{summary.model}, run on {summary.provider} in {summary.seconds:.1f} s",
         "analysed": f"{summary.analysed_percent:.1f} % of the grid",
-        "landslide": f"{summary.landslide_percent:.2f} % of that, at a probability of {summary.threshold:g} or more",
+        "landslide": f"{summary.landslide_percent:.2f} % of the pixels analysed on the grid, "
+        f"at a probability of {summary.threshold:g} or more",
     }

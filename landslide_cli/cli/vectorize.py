@@ -14,7 +14,7 @@ def vectorize(
     event: o.EventFolder,
     min_area: o.MinArea = o.default(VectorizeConfig, "min_area"),
     simplify: o.Simplify = o.default(VectorizeConfig, "simplify"),
-    threshold: o.Threshold = None,
+    threshold: o.OutlineThreshold = None,
     as_json: o.Json = False,
     verbose: o.Verbose = False,
 ) -> None:

@@ -29,13 +29,12 @@ class Strip:
 class EventReader:
     """Reads strips of an event's rasters; a context manager."""
 
-    def __init__(self, event: Event, bands: Sequence[str], needs_terrain: bool) -> None:
-        """Open the `bands` of `event`; where terrain is needed, pixels without it are not usable."""
+    def __init__(self, event: Event, bands: Sequence[str]) -> None:
+        """Open the `bands` of `event`; where it has terrain, pixels without are not usable."""
         self._images = [rasterio.open(event.path(side)) for side in ("pre", "post")]
         self._clear = rasterio.open(event.path("clear"))
         self._terrain = rasterio.open(event.path("terrain")) if event.has("terrain") else None
         self._indexes = [event.bands.index(band) + 1 for band in bands]
-        self._needs_terrain = needs_terrain
         self.height: int = self._clear.height
         self.width: int = self._clear.width
 
@@ -57,6 +56,6 @@ class EventReader:
         terrain = None
         if self._terrain is not None:
             terrain = self._terrain.read(window=window)
-            if self._needs_terrain:
-                usable &= np.isfinite(terrain).all(axis=0)
+            # A detector masks by slope: where it is unknown, neither answer would be honest.
+            usable &= np.isfinite(terrain).all(axis=0)
         return Strip(pre, post, terrain, usable)

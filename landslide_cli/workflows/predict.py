@@ -62,7 +62,7 @@ def predict(config: PredictConfig, progress: Progress = silent) -> PredictSummar
     grid = _grid(event)
     with (
         rasterio.Env(GDAL_CACHEMAX=_cache_bytes(grid, len(event.bands))),
-        EventReader(event, card.bands, card.terrain) as reader,
+        EventReader(event, card.bands) as reader,
         create(
             event.path("probability"),
             grid,

@@ -16,7 +16,7 @@ from landslide_cli.config import FetchConfig
 from landslide_cli.errors import CatalogError, InputError
 from landslide_cli.imagery import catalogs, load, local
 from landslide_cli.imagery.aoi import AOI
-from landslide_cli.imagery.bands import BANDS, NODATA, Unseen
+from landslide_cli.imagery.bands import BANDS, NODATA, REFLECTANCE_ONE, Unseen
 from landslide_cli.imagery.clouds import unseen
 from landslide_cli.imagery.composite import composite
 from landslide_cli.imagery.scenes import Scene
@@ -29,6 +29,12 @@ Block = tuple[NDArray[np.uint16], NDArray[np.uint8]]
 """Digital numbers (B, H, W), and per pixel the number of the scene or a code of `Unseen` (H, W)."""
 Terrain = tuple[NDArray[np.float32], GeoBox]
 """Elevation, slope and aspect (4, H, W) with their 30 m grid."""
+
+
+PLAUSIBLE_PIXELS = 1000
+"""Fewer pixels than this may be all alike."""
+DARKEST_DN = 60
+"""The brightest hundredth of any stretch of land reflects more than 0.006 in every band; even water does."""
 
 
 class SceneError(Exception):
@@ -220,9 +226,14 @@ class FileSource(Source):
             for side, paths in zip(SIDES, (config.pre, config.post), strict=True)
         }
         self._days = {"pre": config.pre_date, "post": config.post_date}
-        for side, day in self._days.items():
-            if day is not None:
-                parse_date(day, f"--{side}-date")
+        event_day = parse_date(config.event_date, "--event-date")
+        for side, text in self._days.items():
+            day = parse_date(text, f"--{side}-date") if text is not None else event_day
+            if (day > event_day) if side == "pre" else (day < event_day):
+                after = "after" if side == "pre" else "before"
+                raise InputError(
+                    f"--{side}-date {text} is {after} the event of {event_day}; are --pre and --post swapped?"
+                )
         found = {side: {channel.band for channel in self._channels[side]} for side in SIDES}
         self.bands = tuple(band for band in BANDS if band in found["pre"] & found["post"])
         if not self.bands:
@@ -235,6 +246,7 @@ class FileSource(Source):
         self.aoi = _common_ground(config, self._channels)
         check_size(self.aoi, config)
         self.geobox = load.event_grid(self.aoi)
+        log.warning("clouds are not looked for in images at hand: 'clear' means observed; look at them")
         self.elevation = None
         if config.dem is not None and not config.no_dem:
             local.footprint([Path(config.dem)], "--dem")
@@ -251,6 +263,8 @@ class FileSource(Source):
         """See `Source`."""
         config = self.config
         dn = local.read_images(self._channels[side], self.bands, block, config.scale, config.offset, f"--{side}")
+        for band, values in zip(self.bands, dn, strict=True):
+            _check_plausible(values[values != NODATA], band, side, config)
         return dn, np.where((dn != NODATA).all(axis=0), 1, Unseen.OUTSIDE).astype(np.uint8)
 
     def terrain(self) -> Terrain:
@@ -264,6 +278,23 @@ class FileSource(Source):
         if not known.any():
             raise InputError(f"--dem {self.config.dem} does not cover the images; give elevation of the same area")
         return terrain_stack(np.where(known, values, np.nan).astype(np.float32), DEM_GSD_M), grid
+
+
+def _check_plausible(dn: NDArray[np.uint16], band: str, side: str, config: FetchConfig) -> None:
+    """Refuse numbers that are no reflectance: a map of them would be empty, and look like good news.
+
+    Raises:
+        InputError: nearly all are below 0.0001, above 6.5, or too dark for any land.
+    """
+    if dn.size < PLAUSIBLE_PIXELS:
+        return
+    low, high = np.percentile(dn, [5, 99])
+    if high <= DARKEST_DN or low >= np.iinfo(np.uint16).max:
+        raise InputError(
+            f"--{side} {band} gives reflectances of {low / REFLECTANCE_ONE:.4f} to {high / REFLECTANCE_ONE:.4f} with "
+            f"--scale {config.scale:g} and --offset {config.offset:g}, which no ground has; set them so that "
+            "value x scale + offset is a reflectance of 0 to 1"
+        )
 
 
 def _common_ground(config: FetchConfig, channels: Mapping[str, Sequence[local.Channel]]) -> AOI:
