@@ -12,6 +12,9 @@ def silent(_step: str, _share: float) -> None:
     """Take progress and show nothing."""
 
 
+CLOUD_MASKS = ("scl", "csmask")
+
+
 @dataclass(frozen=True, slots=True)
 class FetchConfig:
     """What `fetch` needs to know."""
@@ -50,6 +53,9 @@ class FetchConfig:
     pre_days: int = 90
     post_days: int = 30
     """Search windows before and after the event (paper, section 3.2: three months and one month)."""
+    clouds: str = "scl"
+    """What tells clouds from ground, one of `CLOUD_MASKS`: the scene classification that comes with the images
+    (images given as files have none), or the network of ukis-csmask."""
     max_cloud: float = 40.0
     """Percent of the observed AOI that clouds may hide on a side, when all its scenes are joined."""
     workers: int = 4

@@ -25,6 +25,7 @@ def map_(
     post_date: o.PostDate = None,
     pre_days: o.PreDays = o.default(FetchConfig, "pre_days"),
     post_days: o.PostDays = o.default(FetchConfig, "post_days"),
+    clouds: o.Clouds = o.default(FetchConfig, "clouds"),
     max_cloud: o.MaxCloud = o.default(FetchConfig, "max_cloud"),
     workers: o.Workers = o.default(FetchConfig, "workers"),
     overwrite: o.Overwrite = False,

@@ -70,6 +70,12 @@ PreDate = Annotated[str | None, typer.Option(metavar="DATE", help="Acquisition d
 PostDate = Annotated[str | None, typer.Option(metavar="DATE", help="Acquisition date of --post.")]
 PreDays = Annotated[int, typer.Option(min=1, help="Days before the event to search.")]
 PostDays = Annotated[int, typer.Option(min=1, help="Days after the event to search.")]
+Clouds = Annotated[
+    str,
+    typer.Option(
+        metavar="scl|csmask", help="Cloud mask: the scene classification of the catalog, or the network of ukis-csmask."
+    ),
+]
 MaxCloud = Annotated[float, typer.Option(min=0, max=100, help="Percent of the AOI that clouds may hide on a side.")]
 Workers = Annotated[int, typer.Option(min=1, max=64, help="Concurrent reads.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an event fetched with other options.")]

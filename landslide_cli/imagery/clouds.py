@@ -25,12 +25,18 @@ def unseen(scl: NDArray[np.uint8], dilation_px: int = DILATION_PX) -> NDArray[np
         (H, W) uint8, codes of `Unseen`; 0 where the ground is seen. Snow counts as unseen: it can cover a
         scar (paper, section 3.2).
     """
-    why = np.zeros(scl.shape, np.uint8)
-    why[_grown(scl == SCL.CLOUD_SHADOW, dilation_px)] = Unseen.SHADOW
-    why[_grown(np.isin(scl, CLOUD), dilation_px)] = Unseen.CLOUD
+    why = clouds_and_shadows(np.isin(scl, CLOUD), scl == SCL.CLOUD_SHADOW, dilation_px)
     why[scl == SCL.SNOW] = Unseen.SNOW
     why[scl == SCL.SATURATED] = Unseen.DEFECTIVE
     why[scl == SCL.NODATA] = Unseen.OUTSIDE
+    return why
+
+
+def clouds_and_shadows(cloud: NDArray[np.bool_], shadow: NDArray[np.bool_], dilation_px: int) -> NDArray[np.uint8]:
+    """Grow clouds and shadows, both (H, W), and give them their codes of `Unseen`: (H, W) uint8, else 0."""
+    why = np.zeros(cloud.shape, np.uint8)
+    why[_grown(shadow, dilation_px)] = Unseen.SHADOW
+    why[_grown(cloud, dilation_px)] = Unseen.CLOUD
     return why
 
 

@@ -26,7 +26,7 @@ from landslide_cli.imagery.cog import create
 from landslide_cli.imagery.resample import resample
 from landslide_cli.imagery.scenes import Scene
 from landslide_cli.workflows.selection import SIDES, event_moment, select
-from landslide_cli.workflows.sources import Block, CatalogSource, FileSource, SceneError, Source
+from landslide_cli.workflows.sources import Block, CatalogSource, FileSource, SceneError, Source, check_cloud_mask
 
 log = logging.getLogger("landslide.fetch")
 
@@ -68,6 +68,7 @@ def fetch(config: FetchConfig, progress: Progress = silent) -> FetchSummary:
     """
     began = perf_counter()
     event_moment(config)
+    check_cloud_mask(config)
     if existing := _same_event(config):
         return _summary(existing, perf_counter() - began, reused=True)
     source = FileSource(config) if config.pre or config.post else CatalogSource(config, select(config, progress))
@@ -124,7 +125,12 @@ def _fetch_into(staging: Path, config: FetchConfig, source: Source, progress: Pr
 
 def _read_side(staging: Path, source: Source, side: str, progress: Progress) -> None:
     """Read the blocks of one side, each into a file of its own; those that are there already are kept."""
-    plan = {"geobox": repr(source.geobox), "bands": source.bands, "scenes": source.scenes(side)}
+    plan = {
+        "geobox": repr(source.geobox),
+        "bands": source.bands,
+        "scenes": source.scenes(side),
+        "clouds": source.config.clouds,
+    }
     recorded = staging / f"{side}.json"
     text = json.dumps(plan, indent=1)
     if not recorded.exists() or recorded.read_text(encoding="utf-8") != text:

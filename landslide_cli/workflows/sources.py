@@ -12,13 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 
-from landslide_cli.config import FetchConfig
+from landslide_cli.config import CLOUD_MASKS, FetchConfig
 from landslide_cli.errors import CatalogError, InputError
 from landslide_cli.imagery import catalogs, load, local
 from landslide_cli.imagery.aoi import AOI
 from landslide_cli.imagery.bands import BANDS, NODATA, REFLECTANCE_ONE, Unseen
 from landslide_cli.imagery.clouds import unseen
 from landslide_cli.imagery.composite import composite
+from landslide_cli.imagery.csmask import CSMASK_BANDS, find_network, unseen_by_csmask
 from landslide_cli.imagery.scenes import Scene
 from landslide_cli.imagery.terrain import DEM_GSD_M, dem_grid, terrain_stack
 from landslide_cli.workflows.selection import SIDES, Selection, check_size, parse_date, rechoose, wanted_aoi
@@ -49,6 +50,7 @@ class SceneError(Exception):
 class Source(ABC):
     """An event's pixels."""
 
+    config: FetchConfig
     aoi: AOI
     geobox: GeoBox
     bands: tuple[str, ...]
@@ -144,8 +146,7 @@ class CatalogSource(Source):
         return self._composite(side, [scene], block)
 
     def _composite(self, side: str, scenes: Sequence[Scene], block: GeoBox) -> Block:
-        halo = load.HALO_PX
-        padded, inner = block.pad(halo), (slice(halo, -halo), slice(halo, -halo))
+        padded, inner = _with_halo(block)
         workers = self.config.workers
 
         def attempt(scene: Scene, reading: Callable[[], NDArray[Any]]) -> NDArray[Any]:
@@ -154,13 +155,18 @@ class CatalogSource(Source):
             except CatalogError as error:
                 raise SceneError(side, scene, error) from error
 
-        def reader(scene: Scene) -> tuple[NDArray[np.uint8], Callable[[], NDArray[np.uint16]]]:
-            classes = attempt(scene, lambda: load.load_classes(scene, padded, workers))
-            return unseen(classes)[inner], lambda: attempt(
-                scene, lambda: load.load_images(scene, self.bands, padded, workers)
-            )[:, *inner]
+        def images(scene: Scene) -> NDArray[np.uint16]:
+            return attempt(scene, lambda: load.load_images(scene, self.bands, padded, workers))
 
-        return composite(scenes, reader)
+        def by_scl(scene: Scene) -> tuple[NDArray[np.uint8], Callable[[], NDArray[np.uint16]]]:
+            classes = attempt(scene, lambda: load.load_classes(scene, padded, workers))
+            return unseen(classes)[inner], lambda: images(scene)[:, *inner]
+
+        def by_csmask(scene: Scene) -> tuple[NDArray[np.uint8], Callable[[], NDArray[np.uint16]]]:
+            dn = images(scene)
+            return _unseen_by_csmask(dn, self.bands)[inner], lambda: dn[:, *inner]
+
+        return composite(scenes, by_csmask if self.config.clouds == "csmask" else by_scl)
 
     def terrain(self) -> Terrain:
         """See `Source`."""
@@ -243,10 +249,17 @@ class FileSource(Source):
             )
         if dropped := sorted((found["pre"] | found["post"]) - set(self.bands)):
             log.warning("only one side has %s; using %s", ", ".join(dropped), ", ".join(self.bands))
+        missing = [band for band in CSMASK_BANDS if band not in self.bands]
+        if config.clouds == "csmask" and missing:
+            raise InputError(
+                f"--clouds csmask needs {', '.join(CSMASK_BANDS)} of both dates, and the images lack "
+                f"{', '.join(missing)}; give these bands too, or use --clouds scl"
+            )
         self.aoi = _common_ground(config, self._channels)
         check_size(self.aoi, config)
         self.geobox = load.event_grid(self.aoi)
-        log.warning("clouds are not looked for in images at hand: 'clear' means observed; look at them")
+        if config.clouds == "scl":
+            log.warning("clouds are not looked for in images at hand: 'clear' means observed; look at them")
         self.elevation = None
         if config.dem is not None and not config.no_dem:
             local.footprint([Path(config.dem)], "--dem")
@@ -261,11 +274,20 @@ class FileSource(Source):
 
     def read(self, side: str, block: GeoBox) -> Block:
         """See `Source`."""
+        if self.config.clouds == "csmask":
+            padded, inner = _with_halo(block)
+            dn = self._images(side, padded)
+            why = _unseen_by_csmask(dn, self.bands)[inner]
+            return dn[:, *inner], np.where(why == 0, 1, why).astype(np.uint8)
+        dn = self._images(side, block)
+        return dn, np.where(_observed(dn), 1, Unseen.OUTSIDE).astype(np.uint8)
+
+    def _images(self, side: str, block: GeoBox) -> NDArray[np.uint16]:
         config = self.config
         dn = local.read_images(self._channels[side], self.bands, block, config.scale, config.offset, f"--{side}")
         for band, values in zip(self.bands, dn, strict=True):
             _check_plausible(values[values != NODATA], band, side, config)
-        return dn, np.where((dn != NODATA).all(axis=0), 1, Unseen.OUTSIDE).astype(np.uint8)
+        return dn
 
     def terrain(self) -> Terrain:
         """See `Source`.
@@ -278,6 +300,33 @@ class FileSource(Source):
         if not known.any():
             raise InputError(f"--dem {self.config.dem} does not cover the images; give elevation of the same area")
         return terrain_stack(np.where(known, values, np.nan).astype(np.float32), DEM_GSD_M), grid
+
+
+def check_cloud_mask(config: FetchConfig) -> None:
+    """Refuse a cloud mask that cannot be had, before anything is read.
+
+    Raises:
+        InputError: it is unknown or not installed.
+    """
+    if config.clouds not in CLOUD_MASKS:
+        raise InputError(f"--clouds {config.clouds!r} is no cloud mask; use {' or '.join(CLOUD_MASKS)}")
+    if config.clouds == "csmask":
+        find_network()
+
+
+def _with_halo(block: GeoBox) -> tuple[GeoBox, tuple[slice, slice]]:
+    """Return the block with a halo, and where in its pixels the block itself is."""
+    inner = slice(load.HALO_PX, -load.HALO_PX)
+    return block.pad(load.HALO_PX), (inner, inner)
+
+
+def _observed(dn: NDArray[np.uint16]) -> NDArray[np.bool_]:
+    observed: NDArray[np.bool_] = (dn != NODATA).all(axis=0)
+    return observed
+
+
+def _unseen_by_csmask(dn: NDArray[np.uint16], bands: Sequence[str]) -> NDArray[np.uint8]:
+    return unseen_by_csmask(dn[[bands.index(band) for band in CSMASK_BANDS]], _observed(dn))
 
 
 def _check_plausible(dn: NDArray[np.uint16], band: str, side: str, config: FetchConfig) -> None:

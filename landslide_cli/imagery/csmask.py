@@ -1,0 +1,90 @@
+"""Which pixels show the ground, by the network of ukis-csmask in place of the scene classification."""
+
+import warnings
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from landslide_cli.errors import InputError
+from landslide_cli.imagery.bands import REFLECTANCE_ONE, Unseen
+from landslide_cli.imagery.clouds import DILATION_PX, clouds_and_shadows
+
+CSMASK_BANDS: Final = ("B02", "B03", "B04", "B08", "B11", "B12")
+"""What the network reads, in this order."""
+
+_NAMES: Final = ("blue", "green", "red", "nir", "swir16", "swir22")
+_CLOUD, _SHADOW = 1, 2
+
+_CELL_PX: Final = 3
+"""The network is at its best on images of about 30 m."""
+
+_SNOW_INDEX: Final = 0.4
+_SNOW_NIR: Final = 0.11
+"""Normalised difference of green and short-wave infrared, and near-infrared reflectance, above which ground is snow
+(Hall and others 1995): the network has no class of its own for it. Water, whose index is as high, is darker."""
+
+
+def find_network() -> Any:
+    """Return the class `CSmask` of ukis-csmask.
+
+    Raises:
+        InputError: it is not installed.
+    """
+    try:
+        from ukis_csmask.mask import CSmask
+    except ImportError as error:
+        raise InputError(
+            'the cloud mask csmask is not installed; install it with `pip install ".[clouds]"`, or use --clouds scl'
+        ) from error
+    return CSmask
+
+
+def unseen_by_csmask(
+    dn: NDArray[np.uint16], observed: NDArray[np.bool_], dilation_px: int = DILATION_PX
+) -> NDArray[np.uint8]:
+    """Tell why the ground is not seen.
+
+    Args:
+        dn: (6, H, W) uint16 digital numbers at 10 m, 10000 = surface reflectance 1, in the order of `CSMASK_BANDS`.
+        observed: (H, W), where they hold something.
+        dilation_px: how far clouds and shadows are grown.
+
+    Returns:
+        (H, W) uint8, codes of `Unseen`; 0 where the ground is seen.
+
+    Raises:
+        InputError: ukis-csmask is not installed.
+    """
+    network = find_network()
+    if not observed.any():
+        return np.full(observed.shape, Unseen.OUTSIDE, np.uint8)
+    reflectance = dn.astype(np.float32) / np.float32(REFLECTANCE_ONE)
+    # A black void would darken what the network thinks of the ground beside it.
+    np.copyto(reflectance, reflectance.mean(axis=(1, 2), where=observed, keepdims=True), where=~observed)
+    with warnings.catch_warnings():
+        # An image smaller than a tile is mirrored to fill it, which serves here.
+        warnings.filterwarnings("ignore", "Your input image is smaller", UserWarning)
+        # Always the processor: a rerun elsewhere gives the same, and without CUDA the default fails noisily.
+        cells = network(_cells(reflectance), list(_NAMES), "l2a", providers=["CPUExecutionProvider"]).csm[..., 0]
+    height, width = observed.shape
+    classes = cells.repeat(_CELL_PX, axis=0).repeat(_CELL_PX, axis=1)[:height, :width]
+    cloud = classes == _CLOUD
+    why = clouds_and_shadows(cloud & observed, (classes == _SHADOW) & observed, dilation_px)
+    why[_snow(reflectance) & ~cloud] = Unseen.SNOW
+    why[~observed] = Unseen.OUTSIDE
+    return why
+
+
+def _cells(image: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Average (B, H, W) over cells of `_CELL_PX` pixels, channels last; rims repeat to fill the last cells."""
+    bands, height, width = image.shape
+    padded = np.pad(image, ((0, 0), (0, -height % _CELL_PX), (0, -width % _CELL_PX)), mode="edge")
+    means = padded.reshape(bands, -(-height // _CELL_PX), _CELL_PX, -1, _CELL_PX).mean(axis=(2, 4))
+    return np.ascontiguousarray(np.moveaxis(means, 0, -1))
+
+
+def _snow(reflectance: NDArray[np.float32]) -> NDArray[np.bool_]:
+    green, near_infrared, short_wave = (reflectance[CSMASK_BANDS.index(band)] for band in ("B03", "B08", "B11"))
+    snow: NDArray[np.bool_] = (green - short_wave > _SNOW_INDEX * (green + short_wave)) & (near_infrared > _SNOW_NIR)
+    return snow
