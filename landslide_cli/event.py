@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final
 
 from shapely import box, set_precision
@@ -138,8 +139,16 @@ class Event:
         recorded: Mapping[str, Any] = self.properties.get("landslide:steps", {}).get(name, {})
         return recorded
 
-    def record(self, name: str, products: tuple[str, ...], facts: Mapping[str, Any]) -> "Event":
+    def record(
+        self,
+        name: str,
+        products: tuple[str, ...],
+        facts: Mapping[str, Any],
+        others: Mapping[str, Product] = MappingProxyType({}),
+    ) -> "Event":
         """Write into `event.json` that workflow `name` made `products`, with the `facts` to remember.
+
+        Files that only some events have come as `others`, by the key of their asset.
 
         What later workflows had made from older products is taken off the record and off the disk.
         """
@@ -149,7 +158,8 @@ class Event:
         steps = {k: v for k, v in self.properties.get("landslide:steps", {}).items() if k not in later}
         steps[name] = {"software": f"landslide {__version__}", "datetime": now(), **facts}
         assets = {k: v for k, v in self.item["assets"].items() if k not in stale}
-        assets |= {product: _asset(product) for product in products if self.path(product).exists()}
+        assets |= {product: _asset(PRODUCTS[product]) for product in products if self.path(product).exists()}
+        assets |= {key: _asset(product) for key, product in others.items()}
         lineage = "; ".join(f"{step} by {done['software']} at {done['datetime']}" for step, done in steps.items())
         properties = {
             **self.properties,
@@ -232,6 +242,7 @@ def now() -> str:
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _asset(product: str) -> dict[str, Any]:
-    p = PRODUCTS[product]
-    return {"href": f"./{p.file}", "title": p.title, "type": p.media_type, "roles": list(p.roles)}
+def _asset(product: Product) -> dict[str, Any]:
+    return {
+        "href": f"./{product.file}", "title": product.title, "type": product.media_type, "roles": list(product.roles)
+    }  # fmt: skip

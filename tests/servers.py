@@ -9,14 +9,14 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import parse_qs, urlparse
-from urllib.request import urlopen
+from urllib.request import Request, urlopen
 
 ACCOUNT, CONTAINER = "sentinel2l2a01", "sentinel2-l2"
 BASE_URL = f"http://{ACCOUNT}.blob.core.windows.net/{CONTAINER}"
@@ -131,6 +131,58 @@ def storage(folder: Path, faults: Faults | None = None) -> Iterator[tuple[str, T
     thread.start()
     try:
         yield f"127.0.0.1:{server.server_port}", traffic
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+@contextmanager
+def failing_api(api: str, fails: Callable[[int, str], str | None]) -> Iterator[tuple[str, list[str]]]:
+    """Stand before a STAC API; yield an address and what was asked there.
+
+    `fails` is given the number of the request, from 0, and its path; it says `503`, `cut` or `close`, or None
+    to let it pass.
+    """
+    asked: list[str] = []
+    lock = threading.Lock()
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+        def do_GET(self) -> None:
+            self._forward(None)
+
+        def do_POST(self) -> None:
+            self._forward(self.rfile.read(int(self.headers["Content-Length"])))
+
+        def _forward(self, body: bytes | None) -> None:
+            with lock:
+                number = len(asked)
+                asked.append(self.path)
+            how = fails(number, self.path)
+            if how == "close":
+                self.close_connection = True
+                return
+            request = Request(f"{api}{self.path}", body, {"Content-Type": "application/json"})
+            with urlopen(request) as answer:
+                here = f"http://127.0.0.1:{self.server.server_address[1]}"
+                data, kind = answer.read().replace(api.encode(), here.encode()), answer.headers["Content-Type"]
+            self.send_response(503 if how == "503" else 200)
+            self.send_header("Content-Type", kind)
+            self.send_header("Content-Length", str(len(data)))
+            self.end_headers()
+            self.wfile.write(data[: len(data) // 2] if how == "cut" else data)
+            self.close_connection = how == "cut"
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}", asked
     finally:
         server.shutdown()
         server.server_close()

@@ -1,12 +1,15 @@
 import json
+from collections.abc import Callable
 from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pystac
 import pytest
+from servers import failing_api, stac_api
 from shapely.geometry import box
 
 from landslide_cli.errors import CatalogError, InputError
+from landslide_cli.imagery import catalogs
 from landslide_cli.imagery.bands import BANDS
 from landslide_cli.imagery.catalogs import (
     CATALOGS,
@@ -66,6 +69,31 @@ def item(identifier: str, when: str, processed: str | None, west: float = 10) ->
 def test_the_offset_follows_the_baseline_and_never_the_date(processed: str | None, offset: int) -> None:
     assert dn_offset(item("old", "2016-01-01", processed)) == offset
     assert dn_offset(item("new", "2025-01-01", processed)) == offset
+
+
+def test_an_api_that_fails_between_its_pages_gives_the_same_items(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(catalogs, "PAGE_ITEMS", 2)
+    monkeypatch.setattr(catalogs, "PATIENCE", catalogs.PATIENCE.new(backoff_factor=0.01, backoff_jitter=0))
+    items = [item(f"S{day}", f"2021-06-{day:02}", "02.12") for day in range(1, 6)]
+    write_collection(tmp_path / "items.json", *items)
+
+    def ask(api: str, fails: Callable[[int, str], str | None]) -> tuple[list[str], int]:
+        with failing_api(api, fails) as (address, asked):
+            found = search(find_catalog(address), ["sentinel-2-l2a"], EVERYWHERE)
+            return [i.id for i in found], len(asked)
+
+    with stac_api(tmp_path / "items.json") as api:
+        calm, requests = ask(api, lambda *_: None)
+        assert calm == [i.id for i in items]
+        assert requests >= 4  # the landing page and three pages
+        for number, how in enumerate(("503", "cut", "close", "cut")):
+            found, more = ask(api, lambda n, _, how=how, number=number: how if n == number else None)
+            assert found == calm, (how, number)
+            assert more > requests
+        with pytest.raises(CatalogError, match="did not answer"):
+            ask(api, lambda n, _: "close" if n >= requests - 1 else None)
 
 
 def write_collection(path: Path, *items: pystac.Item) -> str:

@@ -15,7 +15,7 @@ from landslide_cli.errors import InputError
 from landslide_cli.event import Event
 from landslide_cli.imagery.bands import BANDS, Unseen
 from landslide_cli.simulation.catalog import SimulatedCatalog, write_catalog
-from landslide_cli.workflows.fetch import fetch
+from landslide_cli.workflows.fetch import STAGING, fetch
 from landslide_cli.workflows.predict import predict
 from landslide_cli.workflows.vectorize import vectorize
 
@@ -132,9 +132,10 @@ def test_every_usable_scene_is_kept_for_training(config: FetchConfig) -> None:
     fetch(replace(config, all_scenes=True))
     event = Event.open(config.out)
     files = event.step("fetch")["scene_files"]
+    assert event.item["assets"].keys() >= {f"{f['side']}_{Path(f['image']).stem}" for f in files}
     assert [f["side"] for f in files] == ["pre", "pre", "post", "post"]
     assert sorted(str(p.relative_to(config.out)) for p in config.out.glob("p*/*")) == sorted(
-        name for f in files for name in (f["image"], f["clear"])
+        name for f in files for name in (f["image"], f["unseen"])
     )
     sources = read(config.out / "sources.tif")
     for channel, side in enumerate(("pre", "post")):
@@ -146,11 +147,32 @@ def test_every_usable_scene_is_kept_for_training(config: FetchConfig) -> None:
         with rasterio.open(config.out / kept["image"]) as source:
             assert source.descriptions == BANDS
         mine = sources[channel] == 1
-        image, clear = read(config.out / kept["image"]), read(config.out / kept["clear"])[0]
+        image, unseen = read(config.out / kept["image"]), read(config.out / kept["unseen"])[0]
         assert np.array_equal(image[:, mine], read(config.out / f"{side}.tif")[:, mine])
-        assert (clear[mine] == 1).all()
+        assert (unseen[mine] == 0).all()
+        assert set(np.unique(unseen)) <= {0, *Unseen}
     fetch(replace(config, overwrite=True))
     assert not (config.out / "pre").exists()
+
+
+def test_every_scene_goes_on_where_it_was_interrupted(config: FetchConfig) -> None:
+    wanted = replace(config, all_scenes=True)
+
+    def interrupt(step: str, _: float) -> None:
+        if step.startswith("keeping every post scene, 2 of 2"):
+            raise KeyboardInterrupt
+
+    def blocks() -> dict[str, int]:
+        return {p.name: p.stat().st_mtime_ns for p in (config.out / STAGING).glob("*-*-0-0.tif")}
+
+    with pytest.raises(KeyboardInterrupt):
+        fetch(wanted, interrupt)
+    kept, after = blocks(), {}
+    assert len(kept) == 3
+    fetch(wanted, lambda step, _: after.update(blocks()) if step.startswith("reading elevation") else None)
+    assert len(after) == 4
+    assert after.items() >= kept.items()
+    assert not (config.out / STAGING).exists()
 
 
 def test_an_inventory_says_where_to_look(config: FetchConfig, catalog: SimulatedCatalog) -> None:

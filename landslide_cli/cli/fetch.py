@@ -67,5 +67,9 @@ def rows(summary: "FetchSummary") -> dict[str, str]:
     table["AOI"] = f"{summary.area_km2:.1f} km2, {summary.clear_percent:.1f} % clear on both dates"
     unseen = {reason: share for reason, share in summary.unseen_percent.items() if share}
     table["not seen"] = ", ".join(f"{share:.1f} % {reason}" for reason, share in unseen.items()) or "nothing"
-    table["took"] = f"{summary.seconds:.1f} s; {summary.megabytes:.1f} MB"
+    if summary.scene_files:
+        table["every scene"] = f"{summary.scene_files} kept as files of their own"
+    downloaded = summary.downloaded_megabytes
+    table["took"] = f"{summary.seconds:.1f} s" + (f", {downloaded:.1f} MB downloaded" if downloaded else "")
+    table["rasters"] = f"{summary.megabytes:.1f} MB"
     return table

@@ -19,6 +19,7 @@ from pystac_client.exceptions import APIError
 from pystac_client.stac_api_io import StacApiIO
 from shapely.geometry import mapping, shape
 from shapely.geometry.base import BaseGeometry
+from urllib3.util import Retry
 
 from landslide_cli.errors import CatalogError, InputError
 from landslide_cli.imagery.bands import BAND_GSD_M, BANDS, BASELINE_OFFSET, REFLECTANCE_ONE
@@ -81,6 +82,23 @@ ASSET_KEYS: Final[Mapping[str, tuple[str, ...]]] = {
 
 ELEVATION_KEYS: Final = ("data", "elevation")
 
+PAGE_ITEMS: Final = 100
+"""Items of one page of an answer."""
+
+PATIENCE: Final = Retry(
+    total=6,
+    connect=2,
+    backoff_factor=0.5,
+    backoff_jitter=0.5,
+    status_forcelist=(429, 500, 502, 503, 504),
+    # A search is a POST that changes nothing.
+    allowed_methods=None,
+)
+"""How often a catalog is asked again: about half a minute where it is throttled or fails, at any page."""
+
+SEARCHES: Final = 3
+"""How often a search begins anew when an answer, of whatever page, is cut in the middle."""
+
 _ORBIT: Final = re.compile(r"_R(\d{3})_")
 _TIMEOUT_S: Final = 60
 _STORAGE: Final = ".blob.core.windows.net"
@@ -142,20 +160,27 @@ def search(
 def _ask(
     catalog: Catalog, collections: Sequence[str], area: BaseGeometry, days: tuple[date, date] | None
 ) -> list[pystac.Item]:
-    try:
-        client = pystac_client.Client.open(catalog.href, stac_io=StacApiIO(max_retries=5, timeout=_TIMEOUT_S))
-        answer = client.search(
-            collections=list(collections),
-            intersects=mapping(area),
-            datetime=_span(days) if days else None,
-            limit=100,
-        )
-        return [_without_local_links(_item(feature)) for feature in answer.items_as_dicts()]
-    except (APIError, requests.RequestException, pystac.STACError, ValueError, KeyError, OSError) as error:
-        raise CatalogError(
-            f"catalog {catalog.href} did not answer ({_first_line(error)}); check the network and the address, "
-            "try again later, or give another --catalog"
-        ) from error
+    for attempt in range(1, SEARCHES + 1):
+        try:
+            client = pystac_client.Client.open(
+                catalog.href, stac_io=StacApiIO(max_retries=PATIENCE, timeout=_TIMEOUT_S)
+            )
+            answer = client.search(
+                collections=list(collections),
+                intersects=mapping(area),
+                datetime=_span(days) if days else None,
+                limit=PAGE_ITEMS,
+            )
+            return [_without_local_links(_item(feature)) for feature in answer.items_as_dicts()]
+        except (APIError, requests.RequestException, pystac.STACError, ValueError, KeyError, OSError) as error:
+            log.info("catalog %s failed (%s)", catalog.name, _first_line(error))
+            answered = getattr(error, "status_code", None) is not None
+            if answered or attempt == SEARCHES:
+                raise CatalogError(
+                    f"catalog {catalog.href} did not answer ({_first_line(error)}); check the network and the "
+                    "address, try again later, or give another --catalog"
+                ) from error
+    raise AssertionError("the last attempt returns or raises")
 
 
 def _read_file(catalog: Catalog) -> list[pystac.Item]:

@@ -30,6 +30,7 @@ from landslide_cli.imagery.aoi import AOI
 from landslide_cli.imagery.bands import BAND_GSD_M, GSD_M, NODATA, SCL
 from landslide_cli.imagery.resample import resample
 from landslide_cli.imagery.scenes import Scene
+from landslide_cli.imagery.traffic import COUNTED
 
 log = logging.getLogger("landslide.fetch")
 
@@ -58,6 +59,7 @@ REMOTE: Final[dict[str, Any]] = {
     "GDAL_HTTP_MAX_RETRY": "5",
     "GDAL_HTTP_RETRY_DELAY": "1",
     "GDAL_HTTP_TIMEOUT": "120",
+    **COUNTED,
 }
 """How GDAL reads over HTTP."""
 

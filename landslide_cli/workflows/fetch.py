@@ -2,8 +2,8 @@
 
 import json
 import logging
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from time import perf_counter
 from typing import Any, Final
@@ -17,7 +17,7 @@ from rasterio.windows import Window
 
 from landslide_cli.config import FetchConfig, Progress, silent
 from landslide_cli.errors import CatalogError, InputError
-from landslide_cli.event import FETCHED, ITEM, PRODUCTS, Event, new_event
+from landslide_cli.event import FETCHED, ITEM, PRODUCTS, Event, Product, new_event
 from landslide_cli.files import atomic, remove, writing
 from landslide_cli.imagery import load
 from landslide_cli.imagery.bands import GSD_M, NODATA, TERRAIN_BANDS, Unseen
@@ -25,6 +25,7 @@ from landslide_cli.imagery.clouds import DILATION_PX
 from landslide_cli.imagery.cog import create
 from landslide_cli.imagery.resample import resample
 from landslide_cli.imagery.scenes import Scene
+from landslide_cli.imagery.traffic import downloaded_bytes
 from landslide_cli.workflows.selection import SIDES, event_moment, select
 from landslide_cli.workflows.sources import Block, CatalogSource, FileSource, SceneError, Source, check_cloud_mask
 
@@ -51,8 +52,12 @@ class FetchSummary:
     elevation: str | None
     megabytes: float
     """Size of the rasters."""
+    downloaded_megabytes: float | None
+    """What this run read over the network; none where it cannot be told."""
     seconds: float
     """How long it took."""
+    scene_files: int
+    """Scenes that are kept as files of their own."""
     reused: bool
     """Whether the folder already held this very event."""
 
@@ -66,11 +71,12 @@ def fetch(config: FetchConfig, progress: Progress = silent) -> FetchSummary:
         CatalogError: the catalog or its images cannot be reached.
         OutputError: the folder cannot be written.
     """
-    began = perf_counter()
+    meter = _Meter(perf_counter(), downloaded_bytes() or 0)
+    progress = meter.beside(progress)
     event_moment(config)
     check_cloud_mask(config)
     if existing := _same_event(config):
-        return _summary(existing, perf_counter() - began, reused=True)
+        return _summary(existing, meter, reused=True)
     source = FileSource(config) if config.pre or config.post else CatalogSource(config, select(config, progress))
     staging = config.out / STAGING
     try:
@@ -84,7 +90,30 @@ def fetch(config: FetchConfig, progress: Progress = silent) -> FetchSummary:
     except BaseException:
         remove(staging)
         raise
-    return _summary(event, perf_counter() - began, reused=False)
+    return _summary(event, meter, reused=False)
+
+
+@dataclass(frozen=True, slots=True)
+class _Meter:
+    """What was spent before this run."""
+
+    began: float
+    downloaded_before: int
+
+    def seconds(self) -> float:
+        return perf_counter() - self.began
+
+    def megabytes(self) -> float | None:
+        total = downloaded_bytes()
+        return None if total is None else (total - self.downloaded_before) / 1e6
+
+    def beside(self, progress: Progress) -> Progress:
+        """Add to each step that is told how much was downloaded until then."""
+
+        def tell(step: str, share: float) -> None:
+            progress(f"{step}, {megabytes:.1f} MB" if (megabytes := self.megabytes()) else step, share)
+
+        return tell
 
 
 def _same_event(config: FetchConfig) -> Event | None:
@@ -124,31 +153,46 @@ def _fetch_into(staging: Path, config: FetchConfig, source: Source, progress: Pr
 
 
 def _read_side(staging: Path, source: Source, side: str, progress: Progress) -> None:
-    """Read the blocks of one side, each into a file of its own; those that are there already are kept."""
-    plan = {
-        "geobox": repr(source.geobox),
-        "bands": source.bands,
-        "scenes": source.scenes(side),
-        "clouds": source.config.clouds,
-    }
-    recorded = staging / f"{side}.json"
+    _read_blocks(
+        staging, side, _plan(source, source.scenes(side)), source.geobox, lambda block: source.read(side, block),
+        _prefixed(progress, f"reading {side} images"),
+    )  # fmt: skip
+
+
+def _plan(source: Source, scenes: object) -> dict[str, object]:
+    """Return what the content of blocks depends on."""
+    return {
+        "geobox": repr(source.geobox), "bands": source.bands, "clouds": source.config.clouds, "scenes": scenes
+    }  # fmt: skip
+
+
+def _read_blocks(
+    staging: Path,
+    name: str,
+    plan: Mapping[str, object],
+    geobox: GeoBox,
+    read: Callable[[GeoBox], Block],
+    progress: Progress,
+) -> None:
+    """Read the blocks of an image, each into a file of its own; those that are there already are kept."""
+    recorded = staging / f"{name}.json"
     text = json.dumps(plan, indent=1)
     if not recorded.exists() or recorded.read_text(encoding="utf-8") != text:
         # Blocks of another plan, such as before a scene was replaced, must not be mixed in.
-        for stale in staging.glob(f"{side}-*.tif"):
+        for stale in staging.glob(f"{name}-*.tif"):
             stale.unlink()
         with atomic(recorded) as temporary:
             temporary.write_text(text, encoding="utf-8")
-    blocks = list(load.blocks(source.geobox))
+    blocks = list(load.blocks(geobox))
     for number, (window, block) in enumerate(blocks):
-        progress(f"reading {side} images, block {number + 1} of {len(blocks)}", number / len(blocks))
-        path = _block_path(staging, side, window)
+        progress(f"block {number + 1} of {len(blocks)}", number / len(blocks))
+        path = _block_path(staging, name, window)
         if not path.exists():
-            _save_block(path, block, *source.read(side, block))
+            _save_block(path, block, *read(block))
 
 
-def _block_path(staging: Path, side: str, window: Window) -> Path:
-    return staging / f"{side}-{window.row_off}-{window.col_off}.tif"
+def _block_path(staging: Path, name: str, window: Window) -> Path:
+    return staging / f"{name}-{window.row_off}-{window.col_off}.tif"
 
 
 def _save_block(path: Path, grid: GeoBox, dn: NDArray[np.uint16], source: NDArray[np.uint8]) -> None:
@@ -177,12 +221,11 @@ def _load_block(path: Path) -> Block:
 def _assemble(staging: Path, source: Source, progress: Progress) -> dict[int, int]:
     """Join the blocks to `pre`, `post`, `sources` and `clear`; count the pixels of the AOI by reason, 0 = clear."""
     geobox, counts = source.geobox, dict.fromkeys((0, *Unseen), 0)
-    images: dict[str, Any] = {"dtype": "uint16", "nodata": NODATA, "names": source.bands, "overviews": "average"}
     codes: dict[str, Any] = {"dtype": "uint8", "nodata": None}
     blocks = list(load.blocks(geobox))
     with (
-        create(_target(staging, "pre"), geobox, **images) as pre,
-        create(_target(staging, "post"), geobox, **images) as post,
+        create(_target(staging, "pre"), geobox, **_images(source)) as pre,
+        create(_target(staging, "post"), geobox, **_images(source)) as post,
         create(_target(staging, "sources"), geobox, names=SIDES, **codes) as sources,
         create(_target(staging, "clear"), geobox, names=("clear",), **codes) as clear,
     ):
@@ -203,18 +246,18 @@ def _assemble(staging: Path, source: Source, progress: Progress) -> dict[int, in
 
 
 def _write_every_scene(staging: Path, source: Source, progress: Progress) -> list[dict[str, str]]:
-    """Write each usable scene to `<side>/<date>_<orbit>.tif`, and beside it where it shows the ground."""
+    """Write each usable scene to `<side>/<date>_<orbit>.tif`, and beside it why its ground is not seen."""
     written: list[dict[str, str]] = []
     for side in SIDES:
-        scenes = source.every_scene(side)
-        for number, scene in enumerate(sorted(scenes, key=lambda scene: scene.datetime)):
-            progress(f"keeping every {side} scene", number / len(scenes))
-            name = f"{side}/{scene.datetime:%Y-%m-%d}_R{scene.orbit or 0:03d}"
-            if any(other["image"] == f"{name}.tif" for other in written):
-                name += f"_{scene.datetime:%H%M}"
-            files = {"image": f"{name}.tif", "clear": f"{name}_clear.tif"}
+        scenes = sorted(source.every_scene(side), key=lambda scene: scene.datetime)
+        for number, scene in enumerate(scenes, 1):
+            name = f"{scene.datetime:%Y-%m-%d}_R{scene.orbit or 0:03d}"
+            if any(other["image"] == f"{side}/{name}.tif" for other in written):
+                name += f"_{scene.datetime:%H%M%S}"
+            files = {"image": f"{side}/{name}.tif", "unseen": f"{side}/{name}_unseen.tif"}
+            what = f"keeping every {side} scene, {number} of {len(scenes)}"
             try:
-                _write_scene(staging, source, side, scene, files)
+                _write_scene(staging, source, side, scene, files, _prefixed(progress, what))
             except SceneError as failed:
                 log.warning("%s scene %s is left out: %s", side, scene.id, failed)
                 continue
@@ -222,23 +265,39 @@ def _write_every_scene(staging: Path, source: Source, progress: Progress) -> lis
     return written
 
 
-def _write_scene(staging: Path, source: Source, side: str, scene: Scene, files: Mapping[str, str]) -> None:
+def _write_scene(
+    staging: Path, source: Source, side: str, scene: Scene, files: Mapping[str, str], progress: Progress
+) -> None:
+    geobox, name = source.geobox, files["image"].replace("/", "_").removesuffix(".tif")
+    plan = _plan(source, [item.id for item in scene.granules])
+    _read_blocks(staging, name, plan, geobox, lambda block: source.read_scene(side, scene, block), progress)
     (staging / side).mkdir(exist_ok=True)
-    images: dict[str, Any] = {"dtype": "uint16", "nodata": NODATA, "names": source.bands, "overviews": "average"}
     with (
-        create(staging / files["image"], source.geobox, **images) as image,
-        create(staging / files["clear"], source.geobox, dtype="uint8", nodata=None, names=("clear",)) as clear,
+        create(staging / files["image"], geobox, **_images(source)) as image,
+        create(staging / files["unseen"], geobox, dtype="uint8", nodata=None, names=("unseen",)) as unseen,
     ):
-        for window, block in load.blocks(source.geobox):
-            dn, origin = source.read_scene(side, scene, block)
+        for window, _ in load.blocks(geobox):
+            dn, origin = _load_block(_block_path(staging, name, window))
             image.write(dn, window.row_off, window.col_off)
-            clear.write((origin < min(Unseen)).astype(np.uint8), window.row_off, window.col_off)
+            unseen.write(_codes(origin), window.row_off, window.col_off)
+
+
+def _images(source: Source) -> dict[str, Any]:
+    return {"dtype": "uint16", "nodata": NODATA, "names": source.bands, "overviews": "average"}
+
+
+def _prefixed(progress: Progress, what: str) -> Progress:
+    return lambda step, share: progress(f"{what}, {step}", share)
 
 
 def why_unseen(pre: NDArray[np.uint8], post: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Return why the ground is not seen on both dates, from the two channels of `sources.tif`; 0 where it is."""
-    codes = np.where(pre >= min(Unseen), pre, post)
-    return np.where(codes >= min(Unseen), codes, 0).astype(np.uint8)
+    return _codes(np.where(pre >= min(Unseen), pre, post))
+
+
+def _codes(origin: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Keep the codes of `Unseen` and make 0 of the numbers of scenes."""
+    return np.where(origin >= min(Unseen), origin, 0).astype(np.uint8)
 
 
 def _count(codes: NDArray[np.uint8]) -> Iterator[tuple[int, int]]:
@@ -294,12 +353,25 @@ def _publish(
             remove(config.out / side)
             if (staging / side).exists():
                 (staging / side).replace(config.out / side)
-        recorded = event.record("fetch", FETCHED, facts)
+        recorded = event.record("fetch", FETCHED, facts, _scene_products(scene_files))
         remove(staging)
     return recorded
 
 
-def _summary(event: Event, seconds: float, *, reused: bool) -> FetchSummary:
+def _scene_products(scene_files: Sequence[Mapping[str, str]]) -> dict[str, Product]:
+    """Describe the files of every scene as assets of the event."""
+    products: dict[str, Product] = {}
+    for scene in scene_files:
+        key, day = Path(scene["image"]).stem, scene["datetime"][:10]
+        image = replace(PRODUCTS[scene["side"]], file=scene["image"], title=f"Scene {scene['id']} of {day}")
+        unseen = replace(
+            PRODUCTS["sources"], file=scene["unseen"], title=f"Why scene {scene['id']} does not show the ground, else 0"
+        )
+        products |= {f"{scene['side']}_{key}": image, f"{scene['side']}_{key}_unseen": unseen}
+    return products
+
+
+def _summary(event: Event, meter: _Meter, *, reused: bool) -> FetchSummary:
     height, width = event.properties["proj:shape"]
     facts = event.step("fetch")
     return FetchSummary(
@@ -313,6 +385,8 @@ def _summary(event: Event, seconds: float, *, reused: bool) -> FetchSummary:
         unseen_percent=facts["unseen_percent"],
         elevation=facts["elevation"],
         megabytes=sum(event.path(p).stat().st_size for p in FETCHED if event.has(p)) / 1e6,
-        seconds=seconds,
+        downloaded_megabytes=meter.megabytes(),
+        seconds=meter.seconds(),
+        scene_files=len(facts["scene_files"]),
         reused=reused,
     )
