@@ -96,6 +96,14 @@ def test_an_api_that_fails_between_its_pages_gives_the_same_items(
             ask(api, lambda n, _: "close" if n >= requests - 1 else None)
 
 
+@pytest.mark.parametrize("href", ["/etc/passwd", "file:///etc/passwd", "../x.tif", "/vsicurl/http://x/y", "vsimem:a"])
+def test_an_api_cannot_make_this_machine_open_its_own_files(href: str) -> None:
+    made = item("S1", "2021-06-01", "02.12")
+    made.add_asset("B08", pystac.Asset("https://example.org/B08.tif"))
+    made.add_asset("B04", pystac.Asset(href))
+    assert set(catalogs._without_local_links(made).assets) == {"B08"}
+
+
 def write_collection(path: Path, *items: pystac.Item) -> str:
     collection = {"type": "FeatureCollection", "features": [i.to_dict(transform_hrefs=False) for i in items]}
     path.write_text(json.dumps(collection))

@@ -177,6 +177,7 @@ def test_without_elevation_there_is_no_terrain_and_none_left_over(config: FetchC
         ({"event_date": "2015-05-01"}, "before Sentinel-2"),
         ({"post": ()}, "both sides"),
         ({"dem": None}, "no elevation.*--no-dem"),
+        ({"no_dem": True}, "contradict each other"),
         ({"dem": "missing.tif"}, "no such file|cannot be read"),
         ({"pre": ("missing.tif",)}, "no such file"),
         ({"bands": "B02,B03,B99"}, "B99"),

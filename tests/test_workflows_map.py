@@ -87,6 +87,17 @@ def test_images_are_signed_and_found_over_http(mapped: Path, cloud: Cloud) -> No
     assert any("B8A" in path for path in cloud.traffic.paths)
 
 
+def test_what_was_downloaded_is_told(cloud: Cloud, catalog: SimulatedCatalog, tmp_path: Path) -> None:
+    before = cloud.traffic.bytes_sent
+    done = cloud.landslide(
+        "fetch", "--aoi", str(catalog.aoi), "--event-date", catalog.event_date.isoformat(),
+        "--out", str(tmp_path / "event"), "--catalog", cloud.api, "--json",
+    )  # fmt: skip
+    sent = (cloud.traffic.bytes_sent - before) / 1e6
+    # The server counts its tokens too, and the bytes of a file that is asked for twice at once.
+    assert json.loads(done.stdout)["downloaded_megabytes"] == pytest.approx(sent, rel=0.02)
+
+
 def test_no_token_lands_in_the_event(mapped: Path) -> None:
     assert "sig=" not in (mapped / "event.json").read_text()
 
@@ -187,6 +198,20 @@ def test_each_failure_is_one_message_and_its_exit_code(
     assert "Traceback" not in done.stderr
     assert done.stdout == ""
     assert not (tmp_path / "event" / "event.json").exists()
+
+
+def test_a_model_whose_bands_will_be_missing_is_refused_before_reading(
+    cloud: Cloud, catalog: SimulatedCatalog, tmp_path: Path
+) -> None:
+    cloud.traffic.paths.clear()
+    done = cloud.landslide(
+        "map", "--aoi", str(catalog.aoi), "--event-date", catalog.event_date.isoformat(), "--catalog", cloud.api,
+        "--out", str(tmp_path / "event"), "--no-dem", "--model", "bbunet",
+    )  # fmt: skip
+    assert done.returncode == 5, done.stderr
+    assert "reads terrain" in done.stderr
+    assert not [path for path in cloud.traffic.paths if "SCL" not in path]
+    assert not (tmp_path / "event").exists()
 
 
 def test_storage_that_refuses_is_a_catalog_error(cloud: Cloud, catalog: SimulatedCatalog, tmp_path: Path) -> None:

@@ -50,7 +50,7 @@ ATTEMPTS: Final = 5
 """How often a block is read before its scene is given up; about a quarter of a minute in all."""
 FIRST_PAUSE_S: Final = 1.0
 """Pause after the first failure; it doubles, with jitter, lest many workers knock at once."""
-_FINAL: Final = re.compile(r"response code: 40[014]|not recognized as|does not exist")
+_FINAL: Final = re.compile(r"response code: 40[014]|40[0134] Client Error|not recognized as|does not exist")
 """Failures that no patience mends."""
 
 REMOTE: Final[dict[str, Any]] = {

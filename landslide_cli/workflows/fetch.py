@@ -62,8 +62,16 @@ class FetchSummary:
     """Whether the folder already held this very event."""
 
 
-def fetch(config: FetchConfig, progress: Progress = silent) -> FetchSummary:
+def fetch(
+    config: FetchConfig, progress: Progress = silent, check: Callable[[tuple[str, ...], bool], None] | None = None
+) -> FetchSummary:
     """Make the event folder `config.out`.
+
+    Args:
+        config: what is wanted.
+        progress: told what is being done.
+        check: is given the bands of the event and whether it will have terrain, before images are read; it may
+            raise.
 
     Raises:
         InputError: an option or a file cannot be used.
@@ -78,6 +86,8 @@ def fetch(config: FetchConfig, progress: Progress = silent) -> FetchSummary:
     if existing := _same_event(config):
         return _summary(existing, meter, reused=True)
     source = FileSource(config) if config.pre or config.post else CatalogSource(config, select(config, progress))
+    if check:
+        check(source.bands, source.elevation is not None)
     staging = config.out / STAGING
     try:
         with writing(config.out):

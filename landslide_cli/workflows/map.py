@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from landslide_cli.config import MapConfig, Progress, silent
 from landslide_cli.workflows.fetch import FetchSummary, fetch
-from landslide_cli.workflows.predict import PredictSummary, check_threshold, open_engine, predict
+from landslide_cli.workflows.predict import PredictSummary, check_suits, check_threshold, open_engine, predict
 from landslide_cli.workflows.vectorize import VectorizeSummary, vectorize
 
 
@@ -24,8 +24,12 @@ def map_event(config: MapConfig, progress: Progress = silent) -> MapSummary:
         LandslideError: what any of the three steps raises.
     """
     check_threshold(config.predict.threshold)
-    # A model that cannot be loaded should be known before an hour of downloads.
-    open_engine(config.predict.model, config.predict.device, config.predict.min_slope)
-    fetched = fetch(config.fetch, progress)
+    # A model that cannot be used should be known before an hour of downloads.
+    card = open_engine(config.predict.model, config.predict.device, config.predict.min_slope).card
+    fetched = fetch(
+        config.fetch,
+        progress,
+        lambda bands, terrain: check_suits(card, bands, terrain=terrain, where=config.fetch.out),
+    )
     predicted = predict(config.predict, progress)
     return MapSummary(fetched, predicted, vectorize(config.vectorize, progress))

@@ -1,6 +1,7 @@
 """An event through a model, to a map of probabilities."""
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -54,7 +55,7 @@ def predict(config: PredictConfig, progress: Progress = silent) -> PredictSummar
     stride = card.tile_px * 3 // 4 if config.stride is None else config.stride
     if not 1 <= stride <= card.tile_px:
         raise InputError(f"--stride {stride} must be within 1..{card.tile_px}, the window of {card.name}")
-    _check_suits(event, card)
+    check_suits(card, event.bands, terrain=event.has("terrain"), where=event.folder)
     threshold = card.threshold if config.threshold is None else config.threshold
     batch = config.batch * (4 if engine.provider == "cuda" else 1)
     log.info("%s runs on %s", card.name, engine.provider)
@@ -145,23 +146,36 @@ def open_engine(model: str, device: str, min_slope_deg: float) -> Engine:
     return OnnxEngine(path, device)
 
 
-def _check_suits(event: Event, card: ModelCard) -> None:
-    missing = [band for band in card.bands if band not in event.bands]
+def check_suits(card: ModelCard, bands: Sequence[str], *, terrain: bool, where: object) -> None:
+    """Refuse a model that reads what an event does not have.
+
+    Args:
+        card: of the model.
+        bands: those of the event.
+        terrain: whether the event has terrain.
+        where: names the event in the message.
+
+    Raises:
+        ModelError: bands or terrain are missing; the message says which model would run.
+    """
+    missing = [band for band in card.bands if band not in bands]
     if missing:
         raise ModelError(
-            f"model {card.name} reads {', '.join(missing)}, which {event.folder} does not have "
-            f"(it has {', '.join(event.bands)}); {_alternative(event)}"
+            f"model {card.name} reads {', '.join(missing)}, which {where} does not have "
+            f"(it has {', '.join(bands)}); {_alternative(bands, terrain)}"
         )
-    if card.terrain and not event.has("terrain"):
-        raise ModelError(f"model {card.name} reads terrain, and {event.folder} was made without; {_alternative(event)}")
+    if card.terrain and not terrain:
+        raise ModelError(
+            f"model {card.name} reads terrain, and {where} was made without; {_alternative(bands, terrain)}"
+        )
 
 
-def _alternative(event: Event) -> str:
-    """Say which model would run on the event."""
+def _alternative(bands: Sequence[str], terrain: bool) -> str:
+    """Say which model would run."""
     candidates = [OnnxEngine(path, "cpu").card for path in shipped_models().values()]
     candidates += [detector(0).card for detector in DETECTORS.values()]
     for card in candidates:
-        if set(card.bands) <= set(event.bands) and (event.has("terrain") or not card.terrain):
+        if set(card.bands) <= set(bands) and (terrain or not card.terrain):
             return f"use --model {card.name}, which reads {', '.join(card.bands)}"
     return "fetch the event again with more bands: no model runs on these"
 

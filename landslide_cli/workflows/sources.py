@@ -222,6 +222,8 @@ class FileSource(Source):
         config = self.config
         if not (config.pre and config.post):
             raise InputError("images at hand need both sides; give --pre and --post")
+        if config.dem is not None and config.no_dem:
+            raise InputError(f"--dem {config.dem} and --no-dem contradict each other; give one of them")
         if config.dem is None and not config.no_dem:
             raise InputError(
                 "no elevation is given; add --dem FILE (Copernicus GLO-30 or ALOS World 3D of the area, any raster "
@@ -261,7 +263,7 @@ class FileSource(Source):
         if config.clouds == "scl":
             log.warning("clouds are not looked for in images at hand: 'clear' means observed; look at them")
         self.elevation = None
-        if config.dem is not None and not config.no_dem:
+        if config.dem is not None:
             local.footprint([Path(config.dem)], "--dem")
             self.elevation = Path(config.dem).name
 
