@@ -4,6 +4,8 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from landslide_cli.imagery.bands import BANDS
+
 Progress = Callable[[str, float], None]
 """Called with what is being done and the share done, 0..1."""
 
@@ -116,6 +118,156 @@ class MapConfig:
     fetch: FetchConfig
     predict: PredictConfig
     vectorize: VectorizeConfig
+
+
+@dataclass(frozen=True, slots=True)
+class PrepareConfig:
+    """What `prepare` needs to know. Windows and what they must hold are those of the paper (section 3.2)."""
+
+    out: Path
+    """Folder of the training set to write."""
+    events: tuple[Path, ...] = ()
+    """Event folders."""
+    inventory: tuple[Path, ...] = ()
+    """Vector files with the landslides: one for all events, or one for each in their order."""
+    layer: str | None = None
+    """Layer of the inventories; all of them where not given."""
+    date_attribute: tuple[str, ...] = ()
+    """Attributes that tell when a landslide occurred; looked for where not given."""
+    event_date: tuple[str, ...] = ()
+    """ISO dates of the inventories, one for all or one each, whatever their attributes say."""
+    window: int = 256
+    """Pixels."""
+    stride: int = 128
+    """Pixels between windows."""
+    max_cloud: float = 20.0
+    """Percent of a window that clouds of either date may hide."""
+    min_pixels: int = 1
+    """Landslide pixels of a window that must be seen on both dates."""
+    all_touched: bool = False
+    """Burn every pixel that a landslide touches, instead of those whose centre lies in it."""
+    validation: tuple[str, ...] = ()
+    test: tuple[str, ...] = ()
+    """Names of the events to validate and to test on; the others are for training."""
+    halve: tuple[str, ...] = ()
+    """Names of the events of which one half is for validation, the other for testing."""
+    min_evaluation_pixels: int = 200
+    """Visible landslide pixels that a window for validation or testing must hold (paper, section 4)."""
+    overwrite: bool = False
+
+    def parameters(self) -> dict[str, object]:
+        """Return the options that the content of the training set depends on."""
+        return {key: value for key, value in asdict(self).items() if key not in _NOT_PARAMETERS}
+
+
+_NOT_PARAMETERS = {"out", "overwrite", "events", "inventory"}
+
+
+LOSSES = ("binary", "two-class")
+NORMALISATIONS = ("paper", "released")
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """How a network is trained. The defaults are the paper's (sections 3.2, 3.3 and 4) wherever it gives one."""
+
+    model: str = "bbunet"
+    """A key of `training.networks.NETWORKS`."""
+    bands: tuple[str, ...] = BANDS
+    encoder: str | None = None
+    """A name of segmentation-models-pytorch, for networks with a choice; their own where not given."""
+    normalisation: str = "paper"
+    """One of `NORMALISATIONS`."""
+    epochs: int = 50
+    batch: int = 64
+    windows_per_epoch: int | None = None
+    """Learn from so many windows, drawn anew, instead of all: for a laptop."""
+    learning_rate: float = 0.01
+    decay: float = 0.99
+    """Factor of the learning rate from epoch to epoch; the paper says only that it is exponential, this is the
+    released code's."""
+    weight_decay: float = 1e-4
+    gradient_clip: float | None = None
+    """Largest norm of the gradient; none where not given."""
+    loss: str = "binary"
+    """`binary`: cross-entropy averaged over pixels; `two-class`: averaged over the weights of their classes."""
+    landslide_weight: float = 5.0
+    """How much more a landslide pixel counts than one of stable ground."""
+    dice_weight: float = 0.0
+    """Share of the Dice loss that is added."""
+    flips: bool = True
+    quarter_turns: bool = True
+    rotation_deg: float = 15.0
+    """Windows are turned further by up to this."""
+    brightness: float = 0.1
+    contrast: float = 0.1
+    """Largest relative change, for each date on its own."""
+    histogram_matching: float = 0.25
+    """Share of the images that take the histograms of another image."""
+    misregistration_px: int = 1
+    """Each date is moved by up to this in rows and columns."""
+    negatives: float = 0.05
+    """Share each of pre-pre, post-post and post-pre pairs, in which nothing slid (released code; not in the paper)."""
+    precision: str = "auto"
+    """Of Lightning, such as `32-true` or `bf16-mixed`; `auto` is the latter on a GPU, the former elsewhere."""
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class TrainConfig:
+    """What `train` needs to know."""
+
+    dataset: Path
+    out: Path
+    """Run folder to write."""
+    model: str | None = None
+    config: Path | None = None
+    """TOML file with fields of `Recipe`, and with tables `[models.NAME]` that hold for one network alone."""
+    epochs: int | None = None
+    batch: int | None = None
+    seed: int | None = None
+    """These replace what the recipe says."""
+    encoder_weights: Path | None = None
+    """Weights of SSL4EO-S12 to start the encoder of the images with."""
+    resume: bool = False
+    device: str = "auto"
+    workers: int = 2
+    """Processes that read windows: reading one takes a tenth of what learning from it takes a processor."""
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluateConfig:
+    """What `evaluate` needs to know."""
+
+    model: str
+    """A run folder, an ONNX file, a shipped network or a detector."""
+    dataset: Path
+    split: str = "test"
+    out: Path | None = None
+    """Folder for tables, curves and maps; none are written where not given."""
+    threshold: float | None = None
+    """The best on the validation windows where not given."""
+    found_overlap: float = 0.5
+    """A landslide is found if this share of its area is mapped..."""
+    found_iou: float = 0.3
+    """...or if it and the mapped regions that touch it share this much of their union."""
+    min_slope: float = 10.0
+    """Degrees; flatter ground is no landslide to the training-free detectors."""
+    device: str = "auto"
+    batch: int = 8
+    overwrite: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ExportConfig:
+    """What `export` needs to know."""
+
+    run: Path
+    out: Path
+    half: bool = False
+    """Compute in float16: half the memory on a GPU, slower on most processors."""
+    licence: str = "MIT"
+    overwrite: bool = False
 
 
 @dataclass(frozen=True, slots=True)

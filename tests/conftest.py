@@ -1,6 +1,8 @@
 """Shared by all tests: small rasters, events and models, made by the real code."""
 
+import json
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -10,10 +12,13 @@ import rasterio
 from numpy.typing import NDArray
 from onnx import TensorProto, helper
 from rasterio.transform import from_origin
+from rasterio.warp import transform_geom
+from shapely.geometry import box, mapping
 
-from landslide_cli.config import FetchConfig
+from landslide_cli.config import FetchConfig, PrepareConfig
 from landslide_cli.inference.card import ModelCard
 from landslide_cli.workflows.fetch import fetch
+from landslide_cli.workflows.prepare import prepare
 
 SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
 
@@ -62,49 +67,78 @@ def band_folder(folder: Path, images: Mapping[str, NDArray[np.generic]], **optio
 Maker = Callable[..., Path]
 
 
+def write_event(
+    folder: Path,
+    name: str = "event",
+    *,
+    shape: tuple[int, int] = (300, 400),
+    bands: tuple[str, ...] = ("B02", "B03", "B04", "B08"),
+    hole: tuple[slice, slice] | None = None,
+    dem: bool = True,
+    seed: int = 0,
+) -> Path:
+    """Fetch an event from files into `folder`: a hillside with one bright scar after the event."""
+    rng = np.random.default_rng(seed)
+    pre = {band: rng.integers(300, 500, shape).astype(np.uint16) for band in bands}
+    post = {band: image.copy() for band, image in pre.items()}
+    if "B08" in bands:
+        pre["B08"] += 2500
+        post["B08"] += 2500
+    for band, image in post.items():
+        image[100:130, 150:170] = 1500 if band != "B08" else 1600
+    if hole:
+        for image in pre.values():
+            image[hole] = 0
+    work = folder / f"{name}-files"
+    elevation = np.linspace(2000, 500, shape[0] // 3 + 40, dtype=np.float32)[:, None]
+    elevation = np.repeat(elevation, shape[1] // 3 + 40, axis=1)
+    write_raster(work / "dem.tif", elevation, pixel=30, origin=(ORIGIN_M[0] - 600, ORIGIN_M[1] + 600), nodata=-9999)
+    fetch(
+        FetchConfig(
+            out=folder / name,
+            event_date="2021-08-14",
+            pre=(str(band_folder(work / "pre", pre)),),
+            post=(str(band_folder(work / "post", post)),),
+            dem=str(work / "dem.tif") if dem else None,
+            no_dem=not dem,
+            pre_date="2021-08-09",
+            post_date="2021-08-19",
+        )
+    )
+    return folder / name
+
+
 @pytest.fixture
 def make_event(tmp_path: Path) -> Maker:
-    """Return a function that fetches an event from files: a hillside with one bright scar after the event."""
+    """Return `write_event` for the folder of the test."""
+    return partial(write_event, tmp_path)
 
-    def make(
-        name: str = "event",
-        *,
-        shape: tuple[int, int] = (300, 400),
-        bands: tuple[str, ...] = ("B02", "B03", "B04", "B08"),
-        hole: tuple[slice, slice] | None = None,
-        dem: bool = True,
-        seed: int = 0,
-    ) -> Path:
-        rng = np.random.default_rng(seed)
-        pre = {band: rng.integers(300, 500, shape).astype(np.uint16) for band in bands}
-        post = {band: image.copy() for band, image in pre.items()}
-        if "B08" in bands:
-            pre["B08"] += 2500
-            post["B08"] += 2500
-        for band, image in post.items():
-            image[100:130, 150:170] = 1500 if band != "B08" else 1600
-        if hole:
-            for image in pre.values():
-                image[hole] = 0
-        work = tmp_path / f"{name}-files"
-        elevation = np.linspace(2000, 500, shape[0] // 3 + 40, dtype=np.float32)[:, None]
-        elevation = np.repeat(elevation, shape[1] // 3 + 40, axis=1)
-        write_raster(work / "dem.tif", elevation, pixel=30, origin=(ORIGIN_M[0] - 600, ORIGIN_M[1] + 600), nodata=-9999)
-        fetch(
-            FetchConfig(
-                out=tmp_path / name,
-                event_date="2021-08-14",
-                pre=(str(band_folder(work / "pre", pre)),),
-                post=(str(band_folder(work / "post", post)),),
-                dem=str(work / "dem.tif") if dem else None,
-                no_dem=not dem,
-                pre_date="2021-08-09",
-                post_date="2021-08-19",
-            )
+
+TRAINED_BANDS = ("B02", "B03", "B04")
+"""The bands of the events of `dataset`."""
+
+
+@pytest.fixture(scope="session")
+def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A training set of three events, with a hole in the images of each: to learn from, validate and test on."""
+    folder = tmp_path_factory.mktemp("dataset")
+    hole = (slice(60, 90), slice(120, 150))
+    names = ("one", "two", "three")
+    events = [
+        write_event(folder, name, shape=(200, 260), bands=TRAINED_BANDS, hole=hole, seed=seed)
+        for seed, name in enumerate(names)
+    ]
+    east, north = ORIGIN_M
+    corners = box(east + 1500, north - 1300, east + 1700, north - 1000)
+    scar = {"type": "Feature", "properties": {}, "geometry": transform_geom(CRS, "EPSG:4326", mapping(corners))}
+    (folder / "scars.geojson").write_text(json.dumps({"type": "FeatureCollection", "features": [scar]}))
+    prepare(
+        PrepareConfig(
+            folder / "set", tuple(events), (folder / "scars.geojson",), window=64, stride=16,
+            validation=("two",), test=("three",), min_evaluation_pixels=1,
         )
-        return tmp_path / name
-
-    return make
+    )  # fmt: skip
+    return folder / "set"
 
 
 CARD = ModelCard(

@@ -14,7 +14,10 @@ from conftest import Maker
 from landslide_cli import __version__
 
 HEAVY = ("rasterio", "fiona", "numpy", "torch", "onnxruntime", "odc", "pystac", "scipy", "shapely")
-COMMANDS = ("map", "fetch", "scenes", "predict", "vectorize", "demo", "info")
+COMMANDS = (
+    "map", "fetch", "scenes", "predict", "vectorize", "prepare", "train", "evaluate", "export", "demo", "info",
+    "inventories", "weights",
+)  # fmt: skip
 
 
 def landslide(*arguments: str, **options: object) -> subprocess.CompletedProcess[str]:

@@ -1,83 +1,172 @@
 """Windows stay true when they are flipped and turned: slope and aspect still fit the elevation."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from landslide_cli.training.augment import augment, flip_east_west, jitter, quarter_turn
+from landslide_cli.config import Recipe
+from landslide_cli.training import augment as a
+
+SIZE = 48
+QUIET = Recipe(
+    flips=False, quarter_turns=False, rotation_deg=0, brightness=0, contrast=0, histogram_matching=0,
+    misregistration_px=0, negatives=0,
+)  # fmt: skip
 
 
-def aspect_of(elevation: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def aspect_of(elevation: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return sine and cosine of the direction downslope, clockwise from north; rows run southwards."""
     towards_south, towards_east = np.gradient(elevation)
-    downslope_east, downslope_north = -towards_east, towards_south
-    length = np.hypot(downslope_east, downslope_north)
-    return downslope_east / length, downslope_north / length
+    downslope = np.stack([-towards_east, towards_south])
+    return downslope / np.hypot(*downslope)
 
 
 @pytest.fixture
-def sample() -> dict[str, Tensor]:
-    rows, columns = np.mgrid[0:24, 0:24].astype(float)
-    elevation = 800 + 9 * rows - 4 * columns + 30 * np.sin(columns / 7) + 25 * np.cos(rows / 5 + columns / 9)
-    sine, cosine = aspect_of(elevation)
-    terrain = torch.from_numpy(np.stack([elevation, np.full_like(elevation, 30), sine, cosine])).float()
-    image = torch.from_numpy(np.random.default_rng(0).uniform(200, 4000, (3, 24, 24))).float()
+def batch() -> dict[str, Tensor]:
+    rows, columns = np.mgrid[0:SIZE, 0:SIZE].astype(float)
+    terrain = []
+    for number in range(4):
+        waves = 30 * np.sin(columns / 11) + 25 * np.cos(rows / 9 + columns / 13 + number)
+        elevation = 800 + 9 * rows - 4 * columns + waves
+        terrain.append(np.stack([elevation, np.full_like(elevation, 30), *aspect_of(elevation)]))
+    generator = torch.Generator().manual_seed(0)
+    image = 200 + 3800 * torch.rand(4, 3, SIZE, SIZE, generator=generator)
     return {
         "pre": image,
-        "post": image + 10,
-        "terrain": terrain,
-        "landslide": (image[:1] > 3000).float(),
-        "weight": (image[:1] > 1000).float(),
+        "post": image + 1000 * torch.rand(4, 3, SIZE, SIZE, generator=generator),
+        "terrain": torch.from_numpy(np.stack(terrain)).float(),
+        "landslide": (image[:, :1] > 3000).float(),
+        "weight": (image[:, :1] > 1000).float(),
     }
 
 
-def assert_aspect_fits(sample: dict[str, Tensor]) -> None:
-    elevation, _, sine, cosine = sample["terrain"].double().numpy()
-    expected_sine, expected_cosine = aspect_of(elevation)
-    np.testing.assert_allclose(sine, expected_sine, atol=2e-4)
-    np.testing.assert_allclose(cosine, expected_cosine, atol=2e-4)
+def assert_aspect_fits(batch: dict[str, Tensor], edge: int = 0, tolerance: float = 2e-4) -> None:
+    inner = slice(edge, SIZE - edge)
+    for elevation, _, *aspect in batch["terrain"].double().numpy():
+        box = (slice(None), inner, inner)
+        np.testing.assert_allclose(np.stack(aspect)[box], aspect_of(elevation)[box], atol=tolerance)
 
 
-def test_aspect_turns_with_the_elevation(sample: dict[str, Tensor]) -> None:
-    assert_aspect_fits(sample)
-    assert_aspect_fits(flip_east_west(sample))
-    for _ in range(3):
-        sample = quarter_turn(sample)
-        assert_aspect_fits(sample)
-        assert_aspect_fits(flip_east_west(sample))
+def test_aspect_turns_with_the_elevation(batch: dict[str, Tensor]) -> None:
+    assert_aspect_fits(batch)
+    assert_aspect_fits(a.flip_east_west(batch))
+    assert_aspect_fits(a.flip_north_south(batch))
+    assert_aspect_fits(a.quarter_turn(batch))
+    assert_aspect_fits(a.quarter_turn(a.flip_north_south(a.quarter_turn(batch))))
 
 
-def test_four_quarter_turns_are_none(sample: dict[str, Tensor]) -> None:
-    turned = sample
+@pytest.mark.parametrize("degrees", [-33.0, -5.0, 12.0, 40.0])
+def test_aspect_turns_by_any_angle(batch: dict[str, Tensor], degrees: float) -> None:
+    turned = a.rotate(batch, torch.full((4,), degrees))
+    assert_aspect_fits(turned, edge=14, tolerance=0.03)
+    wrong = {**turned, "terrain": a.rotate(batch, torch.full((4,), degrees))["terrain"].clone()}
+    wrong["terrain"][:, [a.ASPECT_SIN, a.ASPECT_COS]] = a.rotate(
+        {**batch, "terrain": batch["terrain"]}, torch.full((4,), -degrees)
+    )["terrain"][:, [a.ASPECT_SIN, a.ASPECT_COS]]
+    with pytest.raises(AssertionError):
+        assert_aspect_fits(wrong, edge=14, tolerance=0.03)
+
+
+def test_a_turn_by_a_right_angle_is_the_quarter_turn(batch: dict[str, Tensor]) -> None:
+    turned, quarter = a.rotate(batch, torch.full((4,), 90.0)), a.quarter_turn(batch)
+    for name in batch:
+        assert torch.allclose(turned[name], quarter[name], rtol=1e-3, atol=2e-2), name
+
+
+def test_what_comes_from_outside_does_not_count(batch: dict[str, Tensor]) -> None:
+    turned = a.rotate({**batch, "weight": torch.ones_like(batch["weight"])}, torch.full((4,), 30.0))
+    assert not turned["weight"][:, 0, 0, 0].any()
+    assert turned["weight"][:, 0, SIZE // 2, SIZE // 2].all()
+    assert set(turned["landslide"].unique().tolist()) <= {0.0, 1.0}
+    assert torch.isfinite(turned["pre"]).all()
+    assert (turned["pre"] > 0).all()
+
+
+def test_four_quarter_turns_are_none(batch: dict[str, Tensor]) -> None:
+    turned = batch
     for _ in range(4):
-        turned = quarter_turn(turned)
-    for name, values in sample.items():
-        assert torch.equal(turned[name], values)
+        turned = a.quarter_turn(turned)
+    assert all(torch.equal(turned[name], values) for name, values in batch.items())
 
 
-def test_all_maps_move_alike(sample: dict[str, Tensor]) -> None:
-    maps = {**sample, "pre": sample["landslide"], "post": sample["weight"]}
-    for turned in (flip_east_west(maps), quarter_turn(maps)):
+def test_all_maps_move_alike(batch: dict[str, Tensor]) -> None:
+    maps = {**batch, "pre": batch["landslide"], "post": batch["weight"]}
+    for turn in (a.flip_east_west, a.flip_north_south, a.quarter_turn):
+        turned = turn(maps)
         assert torch.equal(turned["pre"], turned["landslide"])
         assert torch.equal(turned["post"], turned["weight"])
 
 
-def test_same_chance_gives_the_same_window(sample: dict[str, Tensor]) -> None:
-    first = augment(sample, np.random.default_rng(5))
-    second = augment(sample, np.random.default_rng(5))
-    assert all(torch.equal(first[name], second[name]) for name in sample)
+def test_same_chance_gives_the_same_batch_and_leaves_the_old_one(batch: dict[str, Tensor]) -> None:
+    before = {name: values.clone() for name, values in batch.items()}
+    results = []
+    for seed in (5, 5, 6):
+        torch.manual_seed(seed)
+        results.append(a.augment(batch, Recipe()))
+    assert all(torch.equal(results[0][name], results[1][name]) for name in batch)
+    assert not torch.equal(results[0]["pre"], results[2]["pre"])
+    assert all(torch.equal(before[name], batch[name]) for name in batch)
+    assert all(results[0][name].shape == batch[name].shape for name in batch)
 
 
-def test_all_eight_orientations_occur(sample: dict[str, Tensor]) -> None:
-    seen = {augment(sample, np.random.default_rng(seed))["weight"].numpy().tobytes() for seed in range(80)}
+def test_a_recipe_without_augmentation_changes_nothing(batch: dict[str, Tensor]) -> None:
+    same = a.augment(batch, QUIET)
+    assert all(torch.equal(same[name], batch[name]) for name in batch)
+
+
+def test_all_eight_orientations_occur(batch: dict[str, Tensor]) -> None:
+    seen = set()
+    for seed in range(60):
+        torch.manual_seed(seed)
+        turned = a.augment(batch, replace(QUIET, flips=True, quarter_turns=True))
+        seen |= {window.numpy().tobytes() for window in turned["weight"][:1]}
     assert len(seen) == 8
 
 
-def test_jitter_is_small_and_keeps_the_order_of_pixels(sample: dict[str, Tensor]) -> None:
-    image = sample["pre"]
-    changed = jitter(image, np.random.default_rng(1))
+def test_negatives_show_no_change_and_no_landslide(batch: dict[str, Tensor]) -> None:
+    many = {name: values.repeat(250, 1, 1, 1)[:, :, :4, :4] for name, values in batch.items()}
+    torch.manual_seed(0)
+    drawn = a.draw_negatives(many, 0.05)
+    same_pre, same_post = ((drawn[x] == many[x]).flatten(1).all(1) for x in ("pre", "post"))
+    kinds = {
+        "pre-pre": same_pre & ~same_post & (drawn["post"] == many["pre"]).flatten(1).all(1),
+        "post-post": same_post & ~same_pre & (drawn["pre"] == many["post"]).flatten(1).all(1),
+        "post-pre": ~same_pre & ~same_post & (drawn["pre"] == many["post"]).flatten(1).all(1),
+    }
+    for name, chosen in kinds.items():
+        assert 0.03 < chosen.float().mean() < 0.07, name
+        assert not drawn["landslide"][chosen].any()
+    left = same_pre & same_post
+    assert torch.equal(drawn["landslide"][left], many["landslide"][left])
+    assert (left.float().mean() + sum(k.float().mean() for k in kinds.values())).item() == pytest.approx(1)
+
+
+def test_a_matched_image_has_the_histogram_of_the_other_and_its_own_order(batch: dict[str, Tensor]) -> None:
+    image, other = batch["pre"], batch["post"]
+    matched = a.match_histograms(image, other)
+    assert torch.equal(matched.flatten(2).sort(-1).values, other.flatten(2).sort(-1).values)
+    order = image.flatten(2).argsort(dim=-1, stable=True)
+    assert (matched.flatten(2).gather(-1, order).diff() >= 0).all()
+    assert torch.equal(a.match_histograms(image, image), image)
+
+
+def test_jitter_is_small_and_keeps_the_order_of_pixels(batch: dict[str, Tensor]) -> None:
+    image = batch["pre"]
+    changed = a.jitter(image, 0.1, 0.1)
     assert not torch.equal(changed, image)
-    assert float((changed.mean() / image.mean() - 1).abs()) <= 0.1
-    assert torch.equal(changed[0].flatten().argsort(), image[0].flatten().argsort())
+    assert ((changed.mean((-2, -1)) / image.mean((-2, -1)) - 1).abs() <= 0.1001).all()
+    assert torch.equal(changed[0, 0].flatten().argsort(), image[0, 0].flatten().argsort())
+
+
+def test_a_date_is_moved_by_a_pixel_at_most(batch: dict[str, Tensor]) -> None:
+    moved = a.shift(batch["pre"], 1)
+    for before, after in zip(batch["pre"], moved, strict=True):
+        offsets = [
+            (r, c) for r in (-1, 0, 1) for c in (-1, 0, 1)
+            if torch.equal(after[:, 2:-2, 2:-2], before.roll((r, c), (-2, -1))[:, 2:-2, 2:-2])
+        ]  # fmt: skip
+        assert len(offsets) == 1

@@ -13,7 +13,6 @@ from torch import Tensor, nn
 
 from landslide_cli.errors import ModelError
 from landslide_cli.training.export import SelfContained, rounded_to_half, write_onnx
-from landslide_cli.training.networks import build_network
 from landslide_cli.training.normalisation import PaperNormalisation
 
 
@@ -68,14 +67,30 @@ def largest_difference(model: nn.Module, session: Any, values: dict[str, NDArray
     return float(np.abs(probability - expected).max())
 
 
-def test_bbunet_gives_the_same_probabilities(tmp_path: Path) -> None:
+def test_half_precision_stays_near_and_inputs_stay_float32(tmp_path: Path) -> None:
     torch.manual_seed(0)
-    model = rounded_to_half(trained(build_network("bbunet"), bands=12))
-    write_onnx(model, tmp_path / "bbunet.onnx", {"key": "value"}, bands=12)
-    assert (tmp_path / "bbunet.onnx").stat().st_size < 75e6
-    session = open_session(tmp_path / "bbunet.onnx")
-    assert largest_difference(model, session, inputs(1, 256, 256, bands=12)) <= 1e-4
-    assert largest_difference(model, session, inputs(2, 128, 192, bands=12)) <= 1e-4
+    model = trained(SmallNetwork(), bands=3)
+    write_onnx(model, tmp_path / "half.onnx", {}, bands=3, half=True)
+    session = open_session(tmp_path / "half.onnx")
+    assert {value.type for value in (*session.get_inputs(), *session.get_outputs())} == {"tensor(float)"}
+    values = inputs(2, 64, 96, bands=3)
+    # Weights alone in float16 would differ less.
+    assert 1e-6 < largest_difference(model, session, values) <= 1e-2
+    assert largest_difference(rounded_to_half(model), session, values) > 1e-6
+    weights = {a.name: a.data_type for a in onnx.load(tmp_path / "half.onnx").graph.initializer if len(a.dims) == 4}
+    assert {kind for name, kind in weights.items() if "network" in name} == {onnx.TensorProto.FLOAT16}
+    assert all(parameter.dtype == torch.float32 for parameter in model.parameters())
+
+
+def test_a_network_without_terrain_gives_a_file_without_it(tmp_path: Path) -> None:
+    class WithoutTerrain(SmallNetwork):
+        def forward(self, pre: Tensor, post: Tensor, terrain: Tensor) -> Tensor:  # noqa: ARG002
+            return super().forward(pre, post, pre[:, [0, 1, 2, 0]])
+
+    model = trained(WithoutTerrain(), bands=3)
+    write_onnx(model, tmp_path / "small.onnx", {}, bands=3)
+    session = open_session(tmp_path / "small.onnx")
+    assert [value.name for value in session.get_inputs()] == ["pre", "post"]
 
 
 def test_runtime_folds_casts_and_batch_norm(tmp_path: Path) -> None:

@@ -8,6 +8,8 @@ from torch import Tensor, nn
 from landslide_cli.errors import ModelError
 from landslide_cli.inference.card import ModelCard
 from landslide_cli.inference.engines import OnnxEngine
+from landslide_cli.training.export import SelfContained
+from landslide_cli.training.normalisation import PaperNormalisation
 from landslide_cli.workflows.export import PARITY, export_model
 
 TERRAIN_CARD = ModelCard(**{**{f: getattr(CARD, f) for f in CARD.__slots__}, "terrain": True})
@@ -29,7 +31,7 @@ class Small(nn.Module):
 
 def test_the_file_agrees_with_torch_and_carries_its_card(tmp_path: Path) -> None:
     torch.manual_seed(0)
-    summary = export_model(Small(), TERRAIN_CARD, tmp_path / "small.onnx")
+    summary = export_model(SelfContained(PaperNormalisation(), Small()), TERRAIN_CARD, tmp_path / "small.onnx")
     assert summary.difference <= PARITY
     assert summary.rounding < 0.01
     assert OnnxEngine(summary.model, "cpu").card == TERRAIN_CARD
@@ -41,5 +43,5 @@ def test_a_network_that_diverged_is_refused_and_nothing_written(tmp_path: Path) 
     with torch.no_grad():
         network.head.weight.fill_(torch.nan)
     with pytest.raises(ModelError):
-        export_model(network, TERRAIN_CARD, tmp_path / "small.onnx")
+        export_model(SelfContained(PaperNormalisation(), network), TERRAIN_CARD, tmp_path / "small.onnx")
     assert list(tmp_path.iterdir()) == []

@@ -8,12 +8,18 @@ from typer.core import TyperGroup
 from landslide_cli import __version__
 from landslide_cli.cli import console
 from landslide_cli.cli.demo import demo
+from landslide_cli.cli.evaluate import evaluate
+from landslide_cli.cli.export import export
 from landslide_cli.cli.fetch import fetch
 from landslide_cli.cli.info import info
+from landslide_cli.cli.inventories import inventories
 from landslide_cli.cli.map import map_
 from landslide_cli.cli.predict import predict
+from landslide_cli.cli.prepare import prepare
 from landslide_cli.cli.scenes import scenes
+from landslide_cli.cli.train import train
 from landslide_cli.cli.vectorize import vectorize
+from landslide_cli.cli.weights import weights
 from landslide_cli.errors import LandslideError
 
 INTERRUPTED = 130
@@ -59,8 +65,10 @@ def _options(
 
 
 app.command("map")(map_)
-for command in (fetch, scenes, predict, vectorize, demo, info):
+for command in (fetch, scenes, predict, vectorize, prepare, train, evaluate, export, demo, info):
     app.command()(command)
+app.add_typer(inventories)
+app.add_typer(weights, name="weights", no_args_is_help=True)
 
 
 def main() -> None:

@@ -14,6 +14,7 @@ Config = TypeVar("Config", bound="DataclassInstance")
 
 Json = Annotated[bool, typer.Option("--json", help="Print the summary as JSON on stdout.")]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show the log.")]
+Dataset = Annotated[Path, typer.Argument(metavar="DATASET", help="Training set made by `landslide prepare`.")]
 EventFolder = Annotated[Path, typer.Argument(metavar="EVENT", help="Event folder made by `landslide fetch`.")]
 
 Aoi = Annotated[

@@ -1,64 +1,151 @@
-"""Windows seen otherwise: flipped, turned, in other light (paper, section 3.3).
+"""A batch seen otherwise: turned, in other light, a little out of place, or with nothing that slid (section 3.3).
 
-A slope that faces north faces east once the window is turned, so the aspect turns along.
+A slope that faces north faces east once the window is turned, so the aspect turns along. All chance comes from
+torch's own generator: seed it, and the same batch comes out.
 """
 
 from typing import Final
 
-import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional
 
-Sample = dict[str, Tensor]
-"""One window: `pre` and `post` (B, H, W) digital numbers, `terrain` (4, H, W) as in `terrain.tif`,
-`landslide` (1, H, W) 0 or 1, `weight` (1, H, W) 0 where nothing is known, 1 elsewhere; all float32."""
+from landslide_cli.config import Recipe
+from landslide_cli.training.dataset import Sample
 
 ASPECT_SIN: Final = 2
 ASPECT_COS: Final = 3
 """Channels of the terrain: the parts of the aspect towards east and towards north."""
 
-JITTER: Final = 0.1
-"""Largest relative change of brightness and of contrast: what haze and the season do within months."""
+IMAGES: Final = ("pre", "post")
+MASKS: Final = ("landslide", "weight")
 
 
-def flip_east_west(sample: Sample) -> Sample:
-    """Mirror the columns of all maps of a window: what faced east faces west."""
-    flipped = {name: values.flip(-1) for name, values in sample.items()}
-    terrain = flipped["terrain"].clone()
-    terrain[ASPECT_SIN] = -terrain[ASPECT_SIN]
-    return {**flipped, "terrain": terrain}
-
-
-def quarter_turn(sample: Sample) -> Sample:
-    """Turn all maps of a window by 90 degrees counter-clockwise: what faced east faces north."""
-    turned = {name: torch.rot90(values, 1, (-2, -1)) for name, values in sample.items()}
-    terrain = turned["terrain"].clone()
-    east, north = turned["terrain"][ASPECT_SIN], turned["terrain"][ASPECT_COS]
-    terrain[ASPECT_SIN], terrain[ASPECT_COS] = -north, east
-    return {**turned, "terrain": terrain}
-
-
-def jitter(image: Tensor, generator: np.random.Generator) -> Tensor:
-    """Change brightness and contrast of an image (B, H, W), all bands alike, by up to `JITTER`."""
-    brightness, contrast = 1 + generator.uniform(-JITTER, JITTER, 2)
-    mean = image.mean(dim=(-2, -1), keepdim=True)
-    jittered: Tensor = (mean + (image - mean) * float(contrast)) * float(brightness)
-    return jittered
-
-
-def augment(sample: Sample, generator: np.random.Generator) -> Sample:
-    """Return a window in one of the eight orientations, each date in a light of its own.
+def augment(batch: Sample, recipe: Recipe) -> Sample:
+    """Return a batch of square windows as `recipe` wants it changed; `batch` is left as it is.
 
     Args:
-        sample: `pre`, `post` (B, H, W), `terrain` (4, H, W) with the aspect clockwise from north in channels
-            2 (sine) and 3 (cosine), and any other maps (C, H, W); H equals W.
-        generator: where chance comes from; the same state gives the same window.
+        batch: maps (N, C, H, W) on any device, see `dataset.Sample`; H equals W.
+        recipe: what is done, and how far.
+    """
+    count, device = len(batch["pre"]), batch["pre"].device
+    if recipe.flips:
+        batch = _choose(torch.rand(count, device=device) < 0.5, flip_east_west(batch), batch)
+        batch = _choose(torch.rand(count, device=device) < 0.5, flip_north_south(batch), batch)
+    if recipe.quarter_turns:
+        batch = _choose(torch.rand(count, device=device) < 0.5, quarter_turn(batch), batch)
+    if recipe.rotation_deg:
+        batch = rotate(batch, recipe.rotation_deg * (2 * torch.rand(count, device=device) - 1))
+    if recipe.negatives:
+        batch = draw_negatives(batch, recipe.negatives)
+    images = {name: batch[name] for name in IMAGES}
+    for name, image in images.items():
+        matched = image
+        chosen = torch.rand(count, device=device) < recipe.histogram_matching
+        other = torch.randperm(count, device=device)
+        if chosen.any():
+            matched = image.clone()
+            matched[chosen] = match_histograms(image[chosen], image[other[chosen]])
+        lit = jitter(matched, recipe.brightness, recipe.contrast)
+        images[name] = shift(lit, recipe.misregistration_px)
+    return {**batch, **images}
+
+
+def flip_east_west(batch: Sample) -> Sample:
+    """Mirror the columns of all maps: what faced east faces west."""
+    return _with_aspect({name: maps.flip(-1) for name, maps in batch.items()}, ((-1, 0), (0, 1)))
+
+
+def flip_north_south(batch: Sample) -> Sample:
+    """Mirror the rows of all maps: what faced north faces south."""
+    return _with_aspect({name: maps.flip(-2) for name, maps in batch.items()}, ((1, 0), (0, -1)))
+
+
+def quarter_turn(batch: Sample) -> Sample:
+    """Turn all maps by 90 degrees counter-clockwise: what faced east faces north."""
+    return _with_aspect({name: torch.rot90(maps, 1, (-2, -1)) for name, maps in batch.items()}, ((0, -1), (1, 0)))
+
+
+def rotate(batch: Sample, degrees: Tensor) -> Sample:
+    """Turn all maps counter-clockwise about the centre of each window.
+
+    Args:
+        batch: square windows.
+        degrees: (N,) angle of each.
 
     Returns:
-        New tensors; `sample` is left as it is.
+        Images and terrain by bilinear, masks by nearest interpolation; what comes from outside the window is
+        mirrored and does not count.
     """
-    if generator.integers(2):
-        sample = flip_east_west(sample)
-    for _ in range(int(generator.integers(4))):
-        sample = quarter_turn(sample)
-    return {**sample, "pre": jitter(sample["pre"], generator), "post": jitter(sample["post"], generator)}
+    angle = torch.deg2rad(degrees)
+    cos, sin, zero = torch.cos(angle), torch.sin(angle), torch.zeros_like(angle)
+    # Where each pixel comes from: the inverse turn, in coordinates whose second axis runs southwards.
+    source = torch.stack([torch.stack([cos, -sin, zero], -1), torch.stack([sin, cos, zero], -1)], 1)
+    grid = functional.affine_grid(source, list(batch["pre"].shape), align_corners=False)
+    turned = {}
+    for name, maps in batch.items():
+        mode = "nearest" if name in MASKS else "bilinear"
+        padding = "zeros" if name in MASKS else "reflection"
+        turned[name] = functional.grid_sample(maps, grid, mode=mode, padding_mode=padding, align_corners=False)
+    return _with_aspect(turned, ((_per_map(cos), _per_map(-sin)), (_per_map(sin), _per_map(cos))))
+
+
+def _with_aspect(batch: Sample, turn: tuple[tuple[float | Tensor, float | Tensor], ...]) -> Sample:
+    """Turn the aspect of maps that are turned already, by the matrix that turns (east, north)."""
+    terrain = batch["terrain"].clone()
+    east, north = batch["terrain"][:, ASPECT_SIN], batch["terrain"][:, ASPECT_COS]
+    terrain[:, ASPECT_SIN] = turn[0][0] * east + turn[0][1] * north
+    terrain[:, ASPECT_COS] = turn[1][0] * east + turn[1][1] * north
+    return {**batch, "terrain": terrain}
+
+
+def draw_negatives(batch: Sample, share: float) -> Sample:
+    """Make `share` each of the pairs pre-pre, post-post and post-pre: pairs in which nothing slid."""
+    chance = torch.rand(len(batch["pre"]), device=batch["pre"].device)
+    before, after, backwards = (_per_window((chance >= k * share) & (chance < (k + 1) * share)) for k in range(3))
+    return {
+        **batch,
+        "pre": torch.where(after | backwards, batch["post"], batch["pre"]),
+        "post": torch.where(before | backwards, batch["pre"], batch["post"]),
+        "landslide": torch.where(before | after | backwards, torch.zeros_like(batch["landslide"]), batch["landslide"]),
+    }
+
+
+def match_histograms(image: Tensor, other: Tensor) -> Tensor:
+    """Give each band of each window the histogram of the same band of another window; (N, B, H, W) both.
+
+    The order of the pixels of a band by brightness stays as it is.
+    """
+    flat, reference = image.flatten(2), other.flatten(2).sort(dim=-1).values
+    return torch.empty_like(flat).scatter_(-1, flat.argsort(dim=-1, stable=True), reference).view_as(image)
+
+
+def jitter(image: Tensor, brightness: float, contrast: float) -> Tensor:
+    """Change brightness and contrast of each window (N, B, H, W), all bands alike, by up to these shares."""
+    count = len(image)
+    gain = 1 + brightness * (2 * torch.rand(count, 1, 1, 1, device=image.device) - 1)
+    stretch = 1 + contrast * (2 * torch.rand(count, 1, 1, 1, device=image.device) - 1)
+    mean = image.mean(dim=(-2, -1), keepdim=True)
+    return (image * stretch + mean * (1 - stretch)) * gain
+
+
+def shift(image: Tensor, most_px: int) -> Tensor:
+    """Move each window (N, B, H, W) by up to `most_px` in rows and columns; its edge is repeated."""
+    if not most_px:
+        return image
+    height, width = image.shape[-2:]
+    padded = functional.pad(image, [most_px] * 4, mode="replicate")
+    offsets = torch.randint(0, 2 * most_px + 1, (len(image), 2)).tolist()
+    return torch.stack([w[:, r : r + height, c : c + width] for w, (r, c) in zip(padded, offsets, strict=True)])
+
+
+def _choose(chosen: Tensor, one: Sample, other: Sample) -> Sample:
+    return {name: torch.where(_per_window(chosen), one[name], other[name]) for name in other}
+
+
+def _per_window(values: Tensor) -> Tensor:
+    return values.view(-1, 1, 1, 1)
+
+
+def _per_map(values: Tensor) -> Tensor:
+    return values.view(-1, 1, 1)

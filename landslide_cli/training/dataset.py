@@ -1,201 +1,126 @@
-"""Windows of events to learn and to validate on, cut from the files of the event folders themselves."""
+"""Windows of image pairs, read from the event folders themselves."""
 
+from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import rasterio
 import torch
-from numpy.typing import NDArray
 from rasterio.errors import RasterioError
-from rasterio.warp import Resampling, reproject
-from torch.utils.data import Dataset
+from rasterio.windows import Window
+from torch import Tensor
+from torch.utils.data import Dataset, Sampler
 
 from landslide_cli.errors import InputError
-from landslide_cli.imagery.bands import CLEAR, NODATA
-from landslide_cli.training.augment import Sample, augment
+from landslide_cli.imagery.bands import TERRAIN_BANDS, Unseen
+from landslide_cli.training.tiles_index import LANDSLIDE, UNKNOWN, TrainingSet, Windows
 from landslide_cli.windows import fill_unobserved
 
-UNKNOWN: Final = 255
-"""Value of truth outside the raster that holds it."""
+Sample = dict[str, Tensor]
+"""A window, or a batch of them with N in front: `pre` and `post` (B, H, W) digital numbers, `terrain` (4, H, W)
+as in `terrain.tif`, `landslide` (1, H, W) 0 or 1, `weight` (1, H, W) 0 where a pixel does not count; float32."""
+
+OPEN_FILES: Final = 64
+"""Rasters that a process keeps open: to open one costs as much as to read a window of it."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class LabelledEvent:
-    """The rasters of one event on one grid, held in memory: 66 bytes per pixel with 12 bands."""
+class PairWindows(Dataset[Sample]):
+    """Windows of a training set, each with its two images, its terrain and its mask."""
 
-    pre: NDArray[np.uint16]
-    post: NDArray[np.uint16]
-    terrain: NDArray[np.float32]
-    clear: NDArray[np.bool_]
-    """(H, W), what `clear.tif` calls clear."""
-    landslide: NDArray[np.bool_]
-    known: NDArray[np.bool_]
-    """(H, W), where the loss may look: clear, observed in all bands, with terrain and truth."""
-    candidates: NDArray[np.int64]
-    """(K, 2), rows and columns of the landslide pixels that are known."""
+    def __init__(self, training_set: TrainingSet, windows: Windows, bands: Sequence[str]) -> None:
+        """Choose windows and bands.
 
-    def window(self, row: int, column: int, size: int) -> Sample:
-        """Return the square window whose upper left pixel is (`row`, `column`)."""
-        box = (slice(row, row + size), slice(column, column + size))
-        clear = np.asarray(self.clear[box])
-        terrain = self.terrain[:, *box]
-        has_terrain: NDArray[np.bool_] = np.logical_and.reduce(np.isfinite(terrain))
+        Args:
+            training_set: where the pixels are found.
+            windows: which windows of it.
+            bands: channels of `pre` and `post`, in this order.
+
+        Raises:
+            InputError: an image lacks a band, or an event has no terrain.
+        """
+        self.training_set, self.windows, self.bands = training_set, windows, tuple(bands)
+        self._open: OrderedDict[Path, Any] = OrderedDict()
+        for event in np.unique(windows.event).tolist():
+            folder = training_set.event_folder(event)
+            if not (folder / "terrain.tif").exists():
+                raise InputError(f"event {event} has no terrain.tif; fetch it again without --no-dem")
+            mine = windows.event == event
+            for image in np.unique([*windows.pre[mine], *windows.post[mine]]).tolist():
+                with rasterio.open(folder / image) as source:
+                    missing = [band for band in bands if band not in source.descriptions]
+                if missing:
+                    raise InputError(f"{folder / image} lacks {', '.join(missing)}; leave these bands out")
+
+    def __len__(self) -> int:
+        """Return how many windows there are."""
+        return len(self.windows)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave open files behind: each process opens its own."""
+        return {**self.__dict__, "_open": OrderedDict()}
+
+    def __getitem__(self, index: int) -> Sample:
+        """Read window `index`.
+
+        Raises:
+            InputError: a raster cannot be read.
+        """
+        windows, size = self.windows, self.training_set.window_px
+        event, pre, post = str(windows.event[index]), str(windows.pre[index]), str(windows.post[index])
+        box = Window(int(windows.col[index]), int(windows.row[index]), size, size)
+        folder = self.training_set.event_folder(event)
+        terrain = self._read(folder / "terrain.tif", TERRAIN_BANDS, box)
+        mask = self._read(self.training_set.mask(event), (1,), box)[0]
+        seen = np.ones(mask.shape, bool)
+        for image in (pre, post):
+            path, channel = self.training_set.unseen(event, image)
+            seen &= self._read(path, (channel,), box)[0] < min(Unseen)
+        has_terrain: np.ndarray[Any, np.dtype[np.bool_]] = np.isfinite(terrain).all(axis=0)
         arrays = {
-            "pre": fill_unobserved(self.pre[:, *box], clear),
-            "post": fill_unobserved(self.post[:, *box], clear),
+            "pre": fill_unobserved(self._read(folder / pre, self.bands, box), seen),
+            "post": fill_unobserved(self._read(folder / post, self.bands, box), seen),
             "terrain": fill_unobserved(terrain, has_terrain),
-            "landslide": self.landslide[None, *box].astype(np.float32),
-            "weight": self.known[None, *box].astype(np.float32),
+            "landslide": (mask == LANDSLIDE)[None].astype(np.float32),
+            "weight": (seen & has_terrain & (mask != UNKNOWN))[None].astype(np.float32),
         }
         return {name: torch.from_numpy(array) for name, array in arrays.items()}
 
+    def _read(self, path: Path, channels: Sequence[str | int], box: Window) -> Any:
+        try:
+            source = self._source(path)
+            indexes = [c if isinstance(c, int) else source.descriptions.index(c) + 1 for c in channels]
+            return source.read(indexes, window=box)
+        except RasterioError as error:
+            raise InputError(f"{path} cannot be read ({error}); fetch the event again") from error
 
-def read_labelled_event(folder: Path, truth: Path) -> LabelledEvent:
-    """Read an event folder and what is true of it.
-
-    Args:
-        folder: holds `pre.tif`, `post.tif`, `terrain.tif` and `clear.tif`, all on one grid.
-        truth: a raster of any grid and extent: 1 landslide, 0 none; other values and what lies outside its
-            extent are not known.
-
-    Raises:
-        InputError: a file is missing or cannot be read, or the files are not on one grid.
-    """
-    try:
-        with rasterio.open(folder / "pre.tif") as source:
-            pre, crs, transform = source.read(), source.crs, source.transform
-        rasters = {}
-        for name in ("post", "terrain", "clear"):
-            with rasterio.open(folder / f"{name}.tif") as source:
-                if (source.shape, source.crs, source.transform) != (pre.shape[1:], crs, transform):
-                    raise InputError(f"{source.name} is not on the grid of pre.tif; fetch the event again")
-                rasters[name] = source.read()
-        with rasterio.open(truth) as source:
-            values = source.read(1)
-            warped = np.full(pre.shape[1:], UNKNOWN, np.uint8)
-            reproject(
-                np.where((values == 0) | (values == 1), values, UNKNOWN).astype(np.uint8),
-                warped,
-                src_transform=source.transform,
-                src_crs=source.crs,
-                src_nodata=UNKNOWN,
-                dst_transform=transform,
-                dst_crs=crs,
-                dst_nodata=UNKNOWN,
-                resampling=Resampling.nearest,
-            )
-    except RasterioError as error:
-        raise InputError(f"the event in {folder} cannot be read: {error}") from error
-    clear = rasters["clear"][0] == CLEAR
-    observed = (pre != NODATA).all(axis=0) & (rasters["post"] != NODATA).all(axis=0)
-    known = clear & observed & np.isfinite(rasters["terrain"]).all(axis=0) & (warped != UNKNOWN)
-    landslide = warped == 1
-    return LabelledEvent(
-        pre=pre,
-        post=rasters["post"],
-        terrain=rasters["terrain"],
-        clear=clear,
-        landslide=landslide,
-        known=known,
-        candidates=np.argwhere(landslide & known),
-    )
+    def _source(self, path: Path) -> Any:
+        if path in self._open:
+            self._open.move_to_end(path)
+        else:
+            self._open[path] = rasterio.open(path)
+            if len(self._open) > OPEN_FILES:
+                self._open.popitem(last=False)[1].close()
+        return self._open[path]
 
 
-class EventWindows(Dataset[Sample]):
-    """Random windows to learn on; each index always gives the same one.
+class EpochSampler(Sampler[int]):
+    """Indexes in an order that depends on the seed and the epoch alone, so that a resumed run sees the same."""
 
-    Windows of even index hold a landslide pixel wherever an event has one: else a network that sees mostly
-    stable ground learns to say no.
-    """
+    def __init__(self, windows: int, per_epoch: int | None, seed: int) -> None:
+        """Draw `per_epoch` of `windows` in each epoch, or all where it is not given."""
+        self.windows, self.per_epoch, self.seed, self.epoch = windows, min(per_epoch or windows, windows), seed, 0
 
-    def __init__(
-        self,
-        events: Sequence[tuple[Path, Path]],
-        tile_px: int = 128,
-        length: int = 1_000_000,
-        seed: int = 0,
-        augmented: bool = True,
-    ) -> None:
-        """Read the events.
-
-        Args:
-            events: event folder and truth raster of each.
-            tile_px: side of the windows.
-            length: how many windows there are before `IndexError`.
-            seed: other seeds give other windows.
-            augmented: whether windows are flipped, turned and jittered.
-
-        Raises:
-            InputError: an event cannot be read or is smaller than a window, or no event is given.
-        """
-        self.events = _read_all(events, tile_px)
-        self.tile_px, self.length, self.seed, self.augmented = tile_px, length, seed, augmented
-        self.with_landslides = [event for event in self.events if len(event.candidates)]
+    def set_epoch(self, epoch: int) -> None:
+        """Begin another epoch."""
+        self.epoch = epoch
 
     def __len__(self) -> int:
-        """Return how many windows there are."""
-        return self.length
+        """Return how many windows an epoch has."""
+        return self.per_epoch
 
-    def __getitem__(self, index: int) -> Sample:
-        """Return window `index`."""
-        if not 0 <= index < self.length:
-            raise IndexError(index)
-        generator = np.random.default_rng((self.seed, index))
-        wants_landslide = index % 2 == 0 and bool(self.with_landslides)
-        events = self.with_landslides if wants_landslide else self.events
-        event = events[generator.integers(len(events))]
-        last = np.array(event.clear.shape) - self.tile_px
-        corner = generator.integers(0, last + 1)
-        if wants_landslide:
-            # The pixel may lie anywhere in the window: a network must not learn to look at the centre.
-            pixel = event.candidates[generator.integers(len(event.candidates))]
-            corner = np.clip(pixel - generator.integers(0, self.tile_px, 2), 0, last)
-        sample = event.window(int(corner[0]), int(corner[1]), self.tile_px)
-        return augment(sample, generator) if self.augmented else sample
-
-
-class EventTiles(Dataset[Sample]):
-    """All of each event, once, in windows side by side: what validation counts over."""
-
-    def __init__(self, events: Sequence[tuple[Path, Path]], tile_px: int = 256) -> None:
-        """Read the events; arguments and errors as for `EventWindows`."""
-        self.events = _read_all(events, tile_px)
-        self.tile_px = tile_px
-        self.corners = [
-            (event, row, column)
-            for event in self.events
-            for row in range(0, event.clear.shape[0], tile_px)
-            for column in range(0, event.clear.shape[1], tile_px)
-        ]
-
-    def __len__(self) -> int:
-        """Return how many windows there are."""
-        return len(self.corners)
-
-    def __getitem__(self, index: int) -> Sample:
-        """Return window `index`, row by row."""
-        event, row, column = self.corners[index]
-        height, width = event.clear.shape
-        # The last windows are moved back to lie inside; what others counted has no weight in them.
-        first_row, first_column = min(row, height - self.tile_px), min(column, width - self.tile_px)
-        sample = event.window(first_row, first_column, self.tile_px)
-        sample["weight"][:, : row - first_row] = 0
-        sample["weight"][:, :, : column - first_column] = 0
-        return sample
-
-
-def _read_all(events: Sequence[tuple[Path, Path]], tile_px: int) -> list[LabelledEvent]:
-    """Read `events` and make sure that a window fits into each."""
-    if not events:
-        raise InputError("no event is given to learn or to validate on")
-    labelled = []
-    for folder, truth in events:
-        event = read_labelled_event(folder, truth)
-        height, width = event.clear.shape
-        if min(height, width) < tile_px:
-            raise InputError(f"{folder} is {height} x {width} px, smaller than a window of {tile_px} px")
-        labelled.append(event)
-    return labelled
+    def __iter__(self) -> Any:
+        """Yield the indexes of the epoch."""
+        order = np.random.default_rng((self.seed, self.epoch)).permutation(self.windows)
+        return iter(order[: self.per_epoch].tolist())

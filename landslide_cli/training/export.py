@@ -44,7 +44,21 @@ class SelfContained(nn.Module):
         return probability
 
 
-def rounded_to_half(model: nn.Module) -> nn.Module:
+class InHalf(nn.Module):
+    """A network that computes in float16, between inputs and logits in float32."""
+
+    def __init__(self, network: nn.Module) -> None:
+        """Copy `network`, which stays as it is."""
+        super().__init__()
+        self.network = deepcopy(network).half()
+
+    def forward(self, pre: Tensor, post: Tensor, terrain: Tensor) -> Tensor:
+        """Return the logits (N, 1, H, W) float32 of normalised inputs in float32."""
+        logits: Tensor = self.network(pre.half(), post.half(), terrain.half())
+        return logits.float()
+
+
+def rounded_to_half(model: SelfContained) -> SelfContained:
     """Return a copy of `model` whose convolution and matrix weights are numbers that float16 can hold.
 
     The copy computes in float32 as before. Biases and the statistics of batch norm keep their precision: they
@@ -66,11 +80,12 @@ def rounded_to_half(model: nn.Module) -> nn.Module:
 
 
 def write_onnx(
-    model: nn.Module,
+    model: SelfContained,
     path: Path,
     metadata: Mapping[str, str],
     bands: int,
     *,
+    half: bool = False,
     terrain_bands: int = len(TERRAIN_BANDS),
     example_px: int = 64,
 ) -> None:
@@ -78,46 +93,46 @@ def write_onnx(
 
     Weights that float16 holds exactly are stored so, each followed by a cast that the runtime folds when it
     loads the file; pass the model through `rounded_to_half` first to make that all large weights. Nothing is
-    lost here: the file computes in float32 what `model` computes.
+    lost here: the file computes in float32 what `model` computes. A network that ignores the terrain gives a
+    file without that input.
 
     Args:
-        model: called as `model(pre, post, terrain)`, like `SelfContained`; it is exported in eval mode.
+        model: it is left as it is, and exported in eval mode.
         path: the file to write; an existing one is replaced only when the new one is complete.
         metadata: written as `metadata_props`, such as the card.
         bands: channels of `pre` and `post`.
+        half: let the network compute in float16, between normalisation and sigmoid in float32.
         terrain_bands: channels of `terrain`.
         example_px: side of the windows that the graph is traced with, a multiple of 32.
 
     Raises:
         OutputError: the file cannot be written.
     """
+    network = InHalf(model.network) if half else deepcopy(model.network)
+    exported = SelfContained(deepcopy(model.normalisation), network).eval()
     # Two of everything: the tracer takes a dimension of 1 for a constant.
     image = torch.full((2, bands, example_px, example_px + 32), 1000.0)
     terrain = torch.zeros(2, terrain_bands, example_px, example_px + 32)
     axes = dict.fromkeys(AXES, Dim.DYNAMIC)
-    was_training = model.training
-    model.eval()
-    try:
-        program = torch.onnx.export(
-            model,
-            (image, image.clone(), terrain),
-            dynamo=True,
-            opset_version=OPSET,
-            input_names=INPUTS,
-            output_names=[OUTPUT],
-            dynamic_shapes=(axes,) * len(INPUTS),
-            external_data=False,
-            # It would multiply batch norm into the weights, which float16 then no longer holds. The runtime
-            # does the same when it loads the file.
-            optimize=False,
-            verbose=False,
-        )
-    finally:
-        model.train(was_training)
+    program = torch.onnx.export(
+        exported,
+        (image, image.clone(), terrain),
+        dynamo=True,
+        opset_version=OPSET,
+        input_names=INPUTS,
+        output_names=[OUTPUT],
+        dynamic_shapes=(axes,) * len(INPUTS),
+        external_data=False,
+        # It would multiply batch norm into the weights, which float16 then no longer holds. The runtime does the
+        # same when it loads the file.
+        optimize=False,
+        verbose=False,
+    )
     assert program is not None
     onnxscript.optimizer.fold_constants(program.model)
     onnxscript.optimizer.remove_unused_nodes(program.model)
     proto = _with_half_weights(program.model_proto)
+    _remove_unread_inputs(proto)
     for value in (*proto.graph.input, *proto.graph.output):
         for axis, name in AXES.items():
             value.type.tensor_type.shape.dim[axis].dim_param = name
@@ -125,6 +140,14 @@ def write_onnx(
     onnx.checker.check_model(proto)
     with atomic(path) as temporary:
         temporary.write_bytes(proto.SerializeToString())
+
+
+def _remove_unread_inputs(proto: onnx.ModelProto) -> None:
+    """Take those inputs away that no node reads."""
+    read = {name for node in proto.graph.node for name in node.input}
+    inputs = [value for value in proto.graph.input if value.name in read]
+    del proto.graph.input[:]
+    proto.graph.input.extend(inputs)
 
 
 def _with_half_weights(proto: onnx.ModelProto) -> onnx.ModelProto:

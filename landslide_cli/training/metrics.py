@@ -1,35 +1,55 @@
-"""F1, precision and recall of the landslide class, counted over all pixels at once."""
+"""How well a map of probabilities agrees with the truth, counted over all pixels at once (paper, section 4)."""
 
 from dataclasses import dataclass
+from math import nan
 
 import numpy as np
 from numpy.typing import NDArray
 
-THRESHOLDS: NDArray[np.float32] = (np.arange(1, 100) / 100).astype(np.float32)
+STEPS = 1000
+"""Probabilities are counted in steps of a thousandth."""
+CALIBRATION_BINS = 10
+THRESHOLDS = tuple(percent / 100 for percent in range(1, 100))
 """The thresholds that are tried: whole percent, the steps of `probability.tif`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """How well a map agrees with the truth at one threshold; 0 where a ratio is not defined."""
+    """How well a map agrees with the truth at one threshold; NaN where a ratio is of nothing to nothing."""
 
     threshold: float
-    f1: float
     precision: float
     recall: float
+    f1: float
+    iou: float
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """What a probability is worth, in bins of equal width from 0 to 1."""
+
+    predicted: tuple[float, ...]
+    """Mean probability of the pixels of each bin; NaN where it has none."""
+    observed: tuple[float, ...]
+    """Share of them that are landslide."""
+    pixels: tuple[int, ...]
+    error: float
+    """Expected calibration error: the mean distance of the two, over all pixels."""
 
 
 class PixelCounter:
-    """Counts pixels of each probability, with and without landslide, over any number of windows.
+    """Counts pixels by probability and truth, over any number of windows.
 
     Scores of the whole are not the mean of scores of windows: a window without landslides has none.
     """
 
-    def __init__(self) -> None:
-        """Begin with no pixel counted."""
-        self._counts = np.zeros((2, len(THRESHOLDS) + 1), np.int64)
+    def __init__(self, counts: NDArray[np.int64] | None = None) -> None:
+        """Begin with `counts` (2, STEPS + 1): stable and landslide pixels by probability; or with none."""
+        self.counts = np.zeros((2, STEPS + 1), np.int64) if counts is None else counts
 
-    def add(self, probability: NDArray[np.float32], landslide: NDArray[np.generic], known: NDArray[np.generic]) -> None:
+    def add(
+        self, probability: NDArray[np.floating], landslide: NDArray[np.generic], known: NDArray[np.generic]
+    ) -> None:
         """Count the pixels of arrays of one shape.
 
         Args:
@@ -39,34 +59,64 @@ class PixelCounter:
         """
         counted = known.astype(bool)
         truth = landslide.astype(bool)[counted]
-        passed = np.searchsorted(THRESHOLDS, probability[counted].astype(np.float32), side="right")
+        # Rounded down, with room for the error of float32: a pixel belongs to the thresholds that it reaches.
+        step = np.floor(probability[counted].astype(np.float64) * STEPS + 1e-4).astype(np.int64)
         for value in (0, 1):
-            self._counts[value] += np.bincount(passed[truth == bool(value)], minlength=len(THRESHOLDS) + 1)
-
-    def scores(self) -> list[Scores]:
-        """Return the scores at each of `THRESHOLDS`; a pixel is positive from the threshold on."""
-        # Pixels that passed at least threshold k, for each k.
-        false_positive, true_positive = np.cumsum(self._counts[:, ::-1], axis=1)[:, ::-1][:, 1:]
-        landslides = int(self._counts[1].sum())
-        return [
-            Scores(
-                threshold=round(float(threshold), 2),
-                f1=_ratio(2 * int(hit), landslides + int(hit) + int(alarm)),
-                precision=_ratio(int(hit), int(hit) + int(alarm)),
-                recall=_ratio(int(hit), landslides),
-            )
-            for threshold, hit, alarm in zip(THRESHOLDS, true_positive, false_positive, strict=True)
-        ]
+            self.counts[value] += np.bincount(step[truth == bool(value)], minlength=STEPS + 1)
 
     def at(self, threshold: float) -> Scores:
-        """Return the scores at the one of `THRESHOLDS` nearest to `threshold`."""
-        return min(self.scores(), key=lambda scores: abs(scores.threshold - threshold))
+        """Return the scores if pixels from `threshold` on, a multiple of 1 / STEPS, are called landslide."""
+        alarms, hits = (int(n) for n in self.counts[:, round(threshold * STEPS) :].sum(axis=1))
+        landslides = int(self.counts[1].sum())
+        return Scores(
+            threshold=threshold,
+            precision=_ratio(hits, hits + alarms),
+            recall=_ratio(hits, landslides),
+            f1=_ratio(2 * hits, landslides + hits + alarms),
+            iou=_ratio(hits, landslides + alarms),
+        )
 
     def best(self) -> Scores:
-        """Return the scores at the threshold of the highest F1, the lowest of equals."""
-        return max(self.scores(), key=lambda scores: scores.f1)
+        """Return the scores at the one of `THRESHOLDS` with the highest F1, the lowest of equals."""
+        return max(
+            (self.at(threshold) for threshold in THRESHOLDS), key=lambda scores: np.nan_to_num(scores.f1, nan=-1)
+        )
+
+    def curve(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return precision and recall at each step of the threshold, from the highest down; NaN as in `Scores`."""
+        alarms, hits = np.cumsum(self.counts[:, ::-1], axis=1)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return hits / (hits + alarms), hits / self.counts[1].sum()
+
+    def average_precision(self) -> float:
+        """Return the mean precision over recall, in steps of the threshold; NaN without landslides."""
+        precision, recall = self.curve()
+        if np.isnan(recall).all():
+            return nan
+        gained = np.diff(recall, prepend=0)
+        return float(np.sum(np.where(gained > 0, precision, 0) * gained))
+
+    def calibration(self) -> Calibration:
+        """Return what the probabilities are worth."""
+        step = np.arange(STEPS + 1)
+        # The middle of a step stands for its pixels; the last holds only 1.
+        probability = np.minimum((step + 0.5) / STEPS, 1)
+        bin_of = np.minimum(step * CALIBRATION_BINS // STEPS, CALIBRATION_BINS - 1)
+        total = self.counts.sum(axis=0)
+        pixels, mass, landslides = (
+            np.bincount(bin_of, weights=weights, minlength=CALIBRATION_BINS)
+            for weights in (total, total * probability, self.counts[1])
+        )
+        with np.errstate(invalid="ignore"):
+            predicted, observed = mass / pixels, landslides / pixels
+        distance = np.nan_to_num(np.abs(predicted - observed)) * pixels
+        return Calibration(
+            tuple(predicted.tolist()),
+            tuple(observed.tolist()),
+            tuple(int(n) for n in pixels),
+            float(distance.sum() / pixels.sum()) if pixels.sum() else nan,
+        )
 
 
 def _ratio(part: int, whole: int) -> float:
-    """Divide, with 0 for nothing out of nothing."""
-    return part / whole if whole else 0.0
+    return part / whole if whole else nan

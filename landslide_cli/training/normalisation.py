@@ -1,11 +1,15 @@
 """From what the files of an event hold to what a network reads. It travels inside the exported file."""
 
+from collections.abc import Mapping
+from typing import Final
+
 import torch
 from torch import Tensor, nn
 
 from landslide_cli.imagery.bands import REFLECTANCE_ONE
 
 HIGHEST_M = 5000.0
+RELEASED_HIGHEST_M = 3000.0
 STEEPEST_DEG = 90.0
 
 
@@ -32,6 +36,40 @@ class PaperNormalisation(nn.Module):
             The images as reflectance clipped to 0..1; the terrain with elevation per 5000 m and slope per 90
             degrees.
         """
-        pre = torch.clamp(pre / REFLECTANCE_ONE, 0.0, 1.0)
-        post = torch.clamp(post / REFLECTANCE_ONE, 0.0, 1.0)
-        return pre, post, terrain * self.terrain_scale
+        return _reflectance(pre), _reflectance(post), terrain * self.terrain_scale
+
+
+class ReleasedNormalisation(nn.Module):
+    """The normalisation of the code that the authors of the paper released, hence of their checkpoints.
+
+    It differs from the paper's in the terrain alone: elevation per 3000 m, and half the aspect in place of the
+    aspect, so that north is where the cosine jumps.
+    """
+
+    def forward(self, pre: Tensor, post: Tensor, terrain: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Normalise a batch; arguments and images as in `PaperNormalisation.forward`.
+
+        Returns:
+            The images; the terrain with elevation per 3000 m, slope per 90 degrees, and sine and cosine of half
+            the aspect, brought from -1..1 to 0..1. Flat ground, which has no aspect, counts as facing north.
+        """
+        elevation, slope, aspect_sin, aspect_cos = terrain.split(1, dim=1)  # type: ignore[no-untyped-call]
+        # From -90 to 90 degrees; half of an aspect in 0..360 degrees lies in 0..180.
+        flat = (aspect_sin == 0) & (aspect_cos == 0)
+        half_aspect = torch.where(flat, 0.0, torch.atan2(aspect_sin, aspect_cos) / 2)
+        half_sin = torch.abs(torch.sin(half_aspect))
+        half_cos = torch.where(aspect_sin < 0, -torch.cos(half_aspect), torch.cos(half_aspect))
+        bands = [elevation / RELEASED_HIGHEST_M, slope / STEEPEST_DEG, (half_sin + 1) / 2, (half_cos + 1) / 2]
+        return _reflectance(pre), _reflectance(post), torch.cat(bands, dim=1)
+
+
+NORMALISATIONS: Final[Mapping[str, type[PaperNormalisation] | type[ReleasedNormalisation]]] = {
+    "paper": PaperNormalisation,
+    "released": ReleasedNormalisation,
+}
+"""The normalisations by name."""
+
+
+def _reflectance(image: Tensor) -> Tensor:
+    """Return digital numbers as reflectance, clipped to 0..1."""
+    return torch.clamp(image / REFLECTANCE_ONE, 0.0, 1.0)

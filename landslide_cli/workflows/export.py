@@ -1,5 +1,6 @@
 """A trained network as an ONNX file, refused unless ONNX Runtime and torch agree."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -7,18 +8,22 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from landslide_cli.config import Progress, silent
-from landslide_cli.errors import ModelError
+from landslide_cli.config import ExportConfig, Progress, silent
+from landslide_cli.errors import InputError, ModelError
 from landslide_cli.files import atomic
 from landslide_cli.imagery.bands import REFLECTANCE_ONE
 from landslide_cli.inference.card import ModelCard
 from landslide_cli.inference.engines import OnnxEngine
+from landslide_cli.workflows.train import require_training
 
 if TYPE_CHECKING:
-    from torch import nn
+    from landslide_cli.training.export import SelfContained
 
 PARITY = 1e-4
 """Largest difference in probability that a float32 export may show."""
+
+HALF_PARITY = 1e-2
+"""The same for an export that computes in half precision: as much as a step of `probability.tif`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,38 +38,115 @@ class ExportSummary:
     """Largest difference that storing the weights in half precision makes."""
 
 
-def export_model(network: "nn.Module", card: ModelCard, out: Path, progress: Progress = silent) -> ExportSummary:
-    """Write `network` with its normalisation and card to `out`.
+def export(config: ExportConfig, progress: Progress = silent) -> ExportSummary:
+    """Write the best network of a run as a model that `predict` runs.
+
+    Raises:
+        InputError: there is no run, or the file exists.
+        ModelError: ONNX Runtime and torch differ too much.
+        OutputError: the file cannot be written.
+    """
+    require_training()
+    import torch
+
+    from landslide_cli.training.export import SelfContained
+    from landslide_cli.training.runs import best_row, open_run, read_metrics
+
+    if config.out.suffix != ".onnx":
+        raise InputError(f"--out {config.out} must end in .onnx")
+    if config.out.exists() and not config.overwrite:
+        raise InputError(f"{config.out} exists; give --overwrite to replace it, or another --out")
+    module, record = open_run(config.run)
+    history = read_metrics(config.run)
+    recipe, best = module.recipe, best_row(history)
+    module.network.to(memory_format=torch.contiguous_format)
+    events = record["events"]["train"]
+    card = ModelCard(
+        name=config.out.stem,
+        version="1",
+        architecture=recipe.model,
+        bands=recipe.bands,
+        terrain=module.network.reads_terrain,
+        threshold=best["best_threshold"],
+        tile_px=record["window_px"],
+        training_data=f"{record['windows']['train']} windows of {len(events)} events: {', '.join(events)}; "
+        f"best of {len(history)} epochs by the loss on {', '.join(record['events']['validation'])}",
+        scores={"validation_f1": best["best_f1"]},
+        limits="Its score is of the events it was chosen by; measure it on others with `landslide evaluate`.",
+        licence=config.licence,
+        config_sha256=record["config_sha256"],
+    )
+    model = SelfContained(module.normalisation, module.network)
+    return export_model(model, card, config.out, progress, half=config.half)
+
+
+def export_model(
+    model: "SelfContained", card: ModelCard, out: Path, progress: Progress = silent, *, half: bool = False
+) -> ExportSummary:
+    """Write `model` and its card to `out`, its weights in half precision.
 
     Args:
-        network: called as `network(pre, post, terrain)`; gives logits.
+        model: a network with its normalisation.
         card: what the file says of itself.
         out: ONNX file to write.
         progress: told what is being done.
+        half: compute in half precision too.
 
     Raises:
-        ModelError: ONNX Runtime and torch differ by more than `PARITY`.
+        ModelError: ONNX Runtime and torch differ by more than `PARITY` (`HALF_PARITY`).
         OutputError: the file cannot be written.
     """
+    from landslide_cli.training.export import rounded_to_half
+
+    model.eval()
+    rounded = rounded_to_half(model)
+    difference = write_checked(rounded, card, out, progress, half=half)
+    inputs = example_inputs(len(card.bands), card.tile_px)
+    rounding = float(np.abs(_run(rounded, inputs) - _run(model, inputs)).max())
+    return ExportSummary(out, out.stat().st_size / 1e6, difference, rounding)
+
+
+def write_checked(
+    model: "SelfContained", card: ModelCard, out: Path, progress: Progress = silent, *, half: bool = False
+) -> float:
+    """Write `model` and its card to `out`, once ONNX Runtime has run the file and agreed with torch.
+
+    Args:
+        model: in eval mode; the file holds exactly its weights.
+        card: what the file says of itself.
+        out: ONNX file to write.
+        progress: told what is being done.
+        half: let the file compute in half precision; it is still compared with `model` as it is.
+
+    Returns:
+        The largest difference in probability.
+
+    Raises:
+        ModelError: it is more than `PARITY` (`HALF_PARITY`), or the card does not suit the model.
+        OutputError: the file cannot be written.
+    """
+    from landslide_cli.training.export import write_onnx
+
+    limit = HALF_PARITY if half else PARITY
+    inputs = example_inputs(len(card.bands), card.tile_px)
+    with atomic(out) as temporary:
+        progress("exporting", 0)
+        write_onnx(model, temporary, card.to_metadata(), len(card.bands), half=half)
+        progress("comparing with torch", 0.8)
+        difference = float(np.abs(OnnxEngine(temporary, "cpu").run(inputs) - _run(model, inputs)).max())
+        if not difference <= limit:
+            raise ModelError(f"the export differs from the network by {difference:.2g}, over {limit:g}; not written")
+    return difference
+
+
+def _run(model: "SelfContained", inputs: Mapping[str, NDArray[np.float32]]) -> NDArray[np.float32]:
+    """Return what torch makes of the inputs."""
     import torch
 
-    from landslide_cli.training.export import SelfContained, rounded_to_half, write_onnx
-    from landslide_cli.training.normalisation import PaperNormalisation
-
-    model = SelfContained(PaperNormalisation(), network).eval()
-    rounded = rounded_to_half(model).eval()
-    progress("exporting", 0)
-    inputs = example_inputs(len(card.bands), card.tile_px)
-    tensors = [torch.from_numpy(inputs[name]) for name in ("pre", "post", "terrain")]
     with torch.no_grad():
-        exact, expected = model(*tensors).numpy(), rounded(*tensors).numpy()
-    with atomic(out) as temporary:
-        write_onnx(rounded, temporary, card.to_metadata(), len(card.bands))
-        progress("comparing with torch", 0.6)
-        difference = float(np.abs(OnnxEngine(temporary, "cpu").run(inputs) - expected).max())
-        if not difference <= PARITY:
-            raise ModelError(f"the export differs from the network by {difference:.2g}, over {PARITY:g}; not written")
-    return ExportSummary(out, out.stat().st_size / 1e6, difference, float(np.abs(expected - exact).max()))
+        tensors = [torch.from_numpy(inputs[name]) for name in ("pre", "post", "terrain")]
+        probability: NDArray[np.float32] = model(*tensors).numpy()
+    return probability
 
 
 def example_inputs(bands: int, tile_px: int, count: int = 2, seed: int = 0) -> dict[str, NDArray[np.float32]]:
@@ -73,9 +155,13 @@ def example_inputs(bands: int, tile_px: int, count: int = 2, seed: int = 0) -> d
     shape = (count, bands, tile_px, tile_px)
     slope = rng.uniform(0, 60, (count, tile_px, tile_px))
     aspect = rng.uniform(0, 2 * np.pi, (count, tile_px, tile_px))
+    # Flat ground has no aspect.
+    steep = slope >= 3
     elevation = rng.uniform(0, 4000, (count, tile_px, tile_px))
     return {
         "pre": rng.uniform(1, 0.6 * REFLECTANCE_ONE, shape).astype(np.float32),
         "post": rng.uniform(1, 0.6 * REFLECTANCE_ONE, shape).astype(np.float32),
-        "terrain": np.stack([elevation, slope, np.sin(aspect), np.cos(aspect)], axis=1).astype(np.float32),
+        "terrain": np.stack([elevation, slope * steep, np.sin(aspect) * steep, np.cos(aspect) * steep], axis=1).astype(
+            np.float32
+        ),
     }

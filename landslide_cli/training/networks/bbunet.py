@@ -1,14 +1,10 @@
 """BBU-Net: a U-Net on the difference of two dates, with the terrain at every level (paper, section 4)."""
 
-import segmentation_models_pytorch as smp
 import torch
 from torch import Tensor, nn
 
 from landslide_cli.imagery.bands import BANDS, TERRAIN_BANDS
-
-ENCODER = "resnet18"
-LEVELS = (1, 2, 3, 4, 5)
-"""Levels of the encoders that are fused, at 1/2 to 1/32 of the resolution of the images."""
+from landslide_cli.training.networks.unet import DEPTH, DifferenceUNet, build_encoder
 
 
 class BitemporalBimodalFusion(nn.Module):
@@ -28,59 +24,49 @@ class BitemporalBimodalFusion(nn.Module):
             nn.BatchNorm2d(image_channels),
         )
 
-    def forward(self, pre: Tensor, post: Tensor, terrain: Tensor) -> Tensor:
-        """Return the fused map (N, C, h, w) of three maps of one level."""
-        difference = post - pre
+    def forward(self, difference: Tensor, terrain: Tensor) -> Tensor:
+        """Return the fused map (N, C, h, w) of two maps of one level."""
         correction: Tensor = self.fusion(torch.cat([difference, terrain], dim=1))
         return difference + correction
 
 
-class BBUNet(nn.Module):
-    """Bitemporal-bimodal U-Net with two ResNet18 encoders and an scSE decoder; 35.2 M parameters.
+class BBUNet(DifferenceUNet):
+    """Bitemporal-bimodal U-Net with two encoders and an scSE decoder; 35.2 M parameters with ResNet18."""
 
-    The parameters carry the names of the published checkpoints: do not rename attributes.
-    """
+    reads_terrain = True
 
-    def __init__(self, bands: int = len(BANDS), terrain_bands: int = len(TERRAIN_BANDS)) -> None:
+    def __init__(
+        self, bands: int = len(BANDS), terrain_bands: int = len(TERRAIN_BANDS), encoder: str = "resnet18"
+    ) -> None:
         """Build the network with random weights.
 
         Args:
             bands: channels of each image.
             terrain_bands: channels of the terrain.
+            encoder: name in segmentation-models-pytorch of the encoder, the same for images and terrain.
+
+        Raises:
+            InputError: the encoder is unknown, or gives no map at one of the levels.
         """
-        super().__init__()
-        unet = smp.Unet(ENCODER, encoder_weights=None, in_channels=bands, decoder_attention_type="scse")
-        self.encoder = unet.encoder
-        self.dem_encoder = smp.encoders.get_encoder(ENCODER, in_channels=terrain_bands, weights=None)
+        super().__init__(bands, encoder, attention="scse")
+        self.dem_encoder = build_encoder(encoder, terrain_bands)
         self.fusion_module = nn.ModuleDict(
             {
                 str(level): BitemporalBimodalFusion(
                     self.encoder.out_channels[level], self.dem_encoder.out_channels[level]
                 )
-                for level in LEVELS
+                for level in range(1, DEPTH + 1)
             }
         )
-        self.decoder = unet.decoder
-        self.segmentation_head = unet.segmentation_head
 
     def forward(self, pre: Tensor, post: Tensor, terrain: Tensor) -> Tensor:
-        """Return the landslide logits.
-
-        Args:
-            pre: (N, bands, H, W) image before the event, normalised; H and W multiples of 32.
-            post: the same after the event.
-            terrain: (N, terrain_bands, H, W), normalised.
-
-        Returns:
-            Logits (N, 1, H, W).
-        """
-        # One date at a time: batch norm sees each date's own statistics, as in the published training.
-        pre_maps = self.encoder(pre)
-        post_maps = self.encoder(post)
-        terrain_maps = self.dem_encoder(terrain)
+        """Return the landslide logits; see `ChangeNetwork.forward`."""
+        differences = self.differences(pre, post)
+        terrain_maps = self.dem_encoder(terrain)[1:]
         fused = [
-            self.fusion_module[str(level)](pre_maps[level], post_maps[level], terrain_maps[level]) for level in LEVELS
+            fusion(difference, terrain_map)
+            for fusion, difference, terrain_map in zip(
+                self.fusion_module.values(), differences, terrain_maps, strict=True
+            )
         ]
-        # The decoder takes only the size of level 0 and does not read its values.
-        logits: Tensor = self.segmentation_head(self.decoder([post, *fused]))
-        return logits
+        return self.decode(post, fused)

@@ -1,0 +1,43 @@
+"""What training makes smaller."""
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from landslide_cli.config import Recipe
+
+
+def change_loss(logits: Tensor, landslide: Tensor, weight: Tensor, recipe: Recipe) -> Tensor:
+    """Return the loss of a batch over the pixels that count.
+
+    `binary` is the paper's weighted cross-entropy (section 4), averaged over pixels. `two-class` is that of the
+    released BIT, SEIFNet and TinyCD: on two logits the softmax is the sigmoid of their difference, so that only
+    the average differs, which is over the weights of the pixels' classes.
+
+    Args:
+        logits: (N, 1, H, W).
+        landslide: (N, 1, H, W), 0 or 1.
+        weight: (N, 1, H, W), 0 where a pixel is ignored.
+        recipe: which loss, and its weights.
+
+    Returns:
+        A scalar; 0 where no pixel counts.
+    """
+    logits = logits.float()
+    factor = torch.tensor(recipe.landslide_weight, device=logits.device)
+    total = functional.binary_cross_entropy_with_logits(
+        logits, landslide, weight=weight, pos_weight=factor, reduction="sum"
+    )
+    counted = weight * (1 + (factor - 1) * landslide) if recipe.loss == "two-class" else weight
+    loss = total / counted.sum().clamp(min=1)
+    if recipe.dice_weight:
+        loss = loss + recipe.dice_weight * dice_loss(logits, landslide, weight)
+    return loss
+
+
+def dice_loss(logits: Tensor, landslide: Tensor, weight: Tensor) -> Tensor:
+    """Return 1 minus the Dice coefficient of the probability over the pixels that count; 0 where none does."""
+    probability = torch.sigmoid(logits) * weight
+    truth = landslide * weight
+    overlap, sizes = (probability * truth).sum(), probability.sum() + truth.sum()
+    return 1 - (2 * overlap + 1) / (sizes + 1)

@@ -1,0 +1,115 @@
+"""A run folder: what a training leaves behind, and how it is opened again."""
+
+import csv
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, fields
+from io import StringIO
+from math import inf, isnan
+from pathlib import Path
+from typing import Any, Final
+
+from landslide_cli.config import Recipe
+from landslide_cli.errors import InputError
+from landslide_cli.files import atomic
+from landslide_cli.training.checkpoints import load_plain
+from landslide_cli.training.module import ChangeModule
+
+RECORD: Final = "run.json"
+"""The recipe and the training set; written first."""
+LAST: Final = "last.ckpt"
+"""The state after the last finished epoch, from which a run goes on."""
+BEST: Final = "best.ckpt"
+"""The weights of the epoch with the lowest validation loss (paper, section 4)."""
+METRICS: Final = "metrics.csv"
+
+
+def write_record(run: Path, recipe: Recipe, dataset: Path, facts: Mapping[str, Any]) -> None:
+    """Write what the run is.
+
+    Raises:
+        OutputError: the folder cannot be written.
+    """
+    record = {"recipe": asdict(recipe), "dataset": str(dataset.absolute()), **facts}
+    with atomic(run / RECORD) as temporary:
+        temporary.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+
+
+def read_record(run: Path) -> tuple[Recipe, Mapping[str, Any]]:
+    """Return the recipe of a run, and all that `run.json` says.
+
+    Raises:
+        InputError: there is no run in that folder.
+    """
+    path = run / RECORD
+    if not path.is_file():
+        raise InputError(f"{run} is not a run folder: it has no {RECORD}; make one with `landslide train`")
+    try:
+        record: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        known = {f.name for f in fields(Recipe)}
+        values = {key: value for key, value in record["recipe"].items() if key in known}
+        return Recipe(**{**values, "bands": tuple(values["bands"])}), record
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{path} is not the record of a run ({error!r}); train again") from error
+
+
+def read_state(path: Path) -> Mapping[str, Any]:
+    """Read a checkpoint of a run.
+
+    Raises:
+        InputError: it is missing.
+        ModelError: it is damaged, or not ours.
+    """
+    if not path.is_file():
+        raise InputError(f"{path} is missing: no epoch of the run has ended yet; train again")
+    return load_plain(path)
+
+
+def write_metrics(run: Path, history: Sequence[Mapping[str, Any]]) -> None:
+    """Write `metrics.csv`: a row for each epoch.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    text = StringIO()
+    writer = csv.DictWriter(text, list(history[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(history)
+    with atomic(run / METRICS) as temporary:
+        temporary.write_text(text.getvalue(), encoding="utf-8")
+
+
+def read_metrics(run: Path) -> list[dict[str, float]]:
+    """Read what `write_metrics` wrote.
+
+    Raises:
+        InputError: it is missing or damaged.
+    """
+    try:
+        with (run / METRICS).open(encoding="utf-8", newline="") as file:
+            rows = [{name: float(value) for name, value in row.items()} for row in csv.DictReader(file)]
+    except (OSError, ValueError, TypeError) as error:
+        raise InputError(f"{run / METRICS} cannot be read ({error}); train on with --resume") from error
+    return rows
+
+
+def best_row(history: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+    """Return the epoch with the lowest validation loss, the first of equals: that of `BEST`."""
+    return min(history, key=lambda row: inf if isnan(row["validation_loss"]) else row["validation_loss"])
+
+
+def open_run(run: Path) -> tuple[ChangeModule, Mapping[str, Any]]:
+    """Return the network of a run with its best weights, in eval mode, and what `run.json` says.
+
+    Raises:
+        InputError: there is no run, or no epoch of it has ended.
+    """
+    recipe, record = read_record(run)
+    checkpoint = read_state(run / BEST)
+    module = ChangeModule(recipe)
+    try:
+        module.load_state_dict(checkpoint["state_dict"])
+    except (RuntimeError, KeyError) as error:
+        raise InputError(f"{run / BEST} does not fit {run / RECORD}; train again") from error
+    module.eval()
+    return module, record

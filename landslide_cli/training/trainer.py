@@ -1,0 +1,219 @@
+"""The training itself: Lightning does the loop, this file says what is kept after each epoch."""
+
+import logging
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+import torch
+from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch.callbacks import Checkpoint
+from lightning.pytorch.loggers import TensorBoardLogger
+from torch.utils.data import DataLoader, Subset
+
+from landslide_cli.errors import InputError, ModelError, OutputError
+from landslide_cli.files import atomic, writing
+from landslide_cli.training import plots
+from landslide_cli.training.dataset import EpochSampler, PairWindows, Sample
+from landslide_cli.training.module import ChangeModule
+from landslide_cli.training.runs import BEST, LAST, write_metrics
+
+Progress = Callable[[str, float], None]
+PICTURED = 8
+"""Validation windows that are drawn after each epoch, always the same."""
+
+
+def fit(
+    module: ChangeModule,
+    training: PairWindows,
+    validation: PairWindows,
+    run: Path,
+    *,
+    device: str = "auto",
+    workers: int = 2,
+    resume: bool = False,
+    progress: Progress = lambda _step, _share: None,
+) -> list[dict[str, Any]]:
+    """Train `module` in place and fill the run folder.
+
+    Args:
+        module: the network and its recipe.
+        training: windows to learn from.
+        validation: windows to choose the best epoch by.
+        run: folder for checkpoints, `metrics.csv`, curves and pictures.
+        device: `auto`, `cpu`, `cuda`; all GPUs of the machine are used.
+        workers: processes that read windows.
+        resume: go on after the last epoch that ended.
+        progress: told the epoch, the batch, the loss and the speed.
+
+    Returns:
+        The rows of `metrics.csv`.
+
+    Raises:
+        ModelError: the loss is no longer a number, or the GPU has too little memory.
+        OutputError: the run folder cannot be written.
+    """
+    recipe = module.recipe
+    if len(training) < 2:
+        raise InputError(f"{len(training)} windows are too few to learn from; prepare a larger training set")
+    batch = min(recipe.batch, len(training))
+    sampler = EpochSampler(len(training), recipe.windows_per_epoch, recipe.seed)
+    options: dict[str, Any] = {"num_workers": workers, "persistent_workers": workers > 0}
+    keeper = _Keeper(run, _pictured(validation), progress)
+    with _quiet(), _clear_errors(batch):
+        precision = "bf16-mixed" if device != "cpu" and torch.cuda.is_available() else "32-true"
+        trainer = Trainer(
+            accelerator={"cuda": "gpu"}.get(device, device),
+            precision=precision if recipe.precision == "auto" else recipe.precision,  # type: ignore[arg-type]
+            max_epochs=recipe.epochs,
+            gradient_clip_val=recipe.gradient_clip,
+            logger=TensorBoardLogger(run, name="", version="tensorboard"),
+            callbacks=[keeper],
+            default_root_dir=run,
+            num_sanity_val_steps=0,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+        )
+        loader = DataLoader(training, batch, sampler=sampler, drop_last=len(sampler) >= batch, **options)
+        with writing(run):
+            trainer.fit(
+                module,
+                loader,
+                DataLoader(validation, batch, **options),
+                ckpt_path=run / LAST if resume else None,
+                weights_only=True,
+            )
+    return keeper.history
+
+
+class _Keeper(Checkpoint):
+    """Keeps the state, the best weights, the numbers and the pictures after each epoch."""
+
+    def __init__(self, run: Path, pictured: Sample, progress: Progress) -> None:
+        self.run, self.pictured, self.progress = run, pictured, progress
+        self.history: list[dict[str, Any]] = []
+        self._began = self._last_end = perf_counter()
+        self._waited_s = 0.0
+        self._windows = 0
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"history": self.history}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.history = state_dict["history"]
+
+    def on_train_epoch_start(self, *_: Any) -> None:
+        self._began = self._last_end = perf_counter()
+        self._waited_s, self._windows = 0.0, 0
+
+    def on_train_batch_start(self, *_: Any) -> None:
+        self._waited_s += perf_counter() - self._last_end
+
+    def on_train_batch_end(
+        self, trainer: Trainer, _module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        self._windows += len(batch["pre"]) * trainer.world_size
+        self._last_end = perf_counter()
+        batches, epochs = int(trainer.num_training_batches), int(trainer.max_epochs or 1)
+        speed = self._windows / (self._last_end - self._began)
+        self.progress(
+            f"epoch {trainer.current_epoch + 1} of {epochs}, batch {batch_idx + 1} of {batches}, "
+            f"loss {float(outputs['loss']):.3f}, {speed:.1f} windows/s",
+            (trainer.current_epoch + (batch_idx + 1) / batches) / epochs,
+        )
+
+    def on_validation_start(self, *_: Any) -> None:
+        self._trained_s = perf_counter() - self._began
+
+    def on_train_epoch_end(self, trainer: Trainer, module: LightningModule) -> None:
+        assert isinstance(module, ChangeModule)
+        paper, best = module.counter.at(0.5), module.counter.best()
+        row = {
+            "epoch": trainer.current_epoch,
+            "train_loss": module.train_loss,
+            "validation_loss": module.validation_loss,
+            "precision": paper.precision, "recall": paper.recall, "f1": paper.f1, "iou": paper.iou,
+            "average_precision": module.counter.average_precision(),
+            "best_threshold": best.threshold, "best_f1": best.f1,
+            "learning_rate": module.recipe.learning_rate * module.recipe.decay**trainer.current_epoch,
+        }  # fmt: skip
+        speed = {
+            "train_seconds": round(self._trained_s, 2),
+            "windows_per_second": round(self._windows / self._trained_s, 2),
+            "waiting_share": round(self._waited_s / self._trained_s, 4),
+        }
+        previous = [entry["validation_loss"] for entry in self.history]
+        self.history.append({**row, **speed})
+        for name, value in row.items():
+            module.log(name, float(value), rank_zero_only=True)
+        is_best = not previous or not module.validation_loss >= np.nanmin([*previous, np.inf])
+        for name in (LAST, *([BEST] if is_best else [])):
+            with atomic(self.run / name) as temporary:
+                trainer.save_checkpoint(temporary)
+        if not trainer.is_global_zero:
+            return
+        write_metrics(self.run, self.history)
+        plots.draw_losses(self.run / "loss.png", self.history)
+        plots.draw_precision_recall(self.run / "precision_recall.png", {"validation": module.counter})
+        inputs = {name: self.pictured[name].numpy() for name in ("pre", "post", "terrain")}
+        names = list(module.recipe.bands)
+        was_training = module.training
+        picture = self.run / "windows" / f"epoch-{trainer.current_epoch:03}.png"
+        plots.draw_windows(picture, self.pictured, module.probability(inputs), names)
+        module.train(was_training)
+
+
+def _pictured(validation: PairWindows) -> Sample:
+    """Read the validation windows with the most landslides, each from another place where there are enough."""
+    order = np.argsort(-validation.windows.landslide_px, kind="stable")
+    places: dict[tuple[Any, ...], int] = {}
+    for index in order.tolist():
+        place = (validation.windows.event[index], validation.windows.row[index], validation.windows.col[index])
+        places.setdefault(place, index)
+    chosen = [*places.values(), *(i for i in order.tolist() if i not in places.values())][:PICTURED]
+    batch: Sample = next(iter(DataLoader(Subset(validation, chosen), len(chosen))))
+    return batch
+
+
+@contextmanager
+def _clear_errors(batch: int) -> Iterator[None]:
+    """Say what to change where the GPU is too small; let an interrupt be one."""
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        raise ModelError(
+            f"the GPU has too little memory for batches of {batch} windows ({str(error).split('.')[0]}); "
+            "give a smaller --batch"
+        ) from error
+    except (RuntimeError, SystemExit) as error:
+        # Lightning ends the process on an interrupt.
+        if isinstance(error, SystemExit):
+            raise KeyboardInterrupt from error
+        if "DataLoader worker" in str(error) and isinstance(error.__cause__, InputError | OutputError):
+            raise error.__cause__ from None
+        raise
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep Lightning from printing: what the user should know is told by `progress`."""
+    loggers = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric", "pytorch_lightning")]
+    levels = [log.level for log in loggers]
+    for log in loggers:
+        log.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            for text in (
+                r".*does not have many workers", r".*log_every_n_steps", r".*exists and is not empty",
+                r".*GPU available but not used", r".*Found .* module\(s\) in eval mode", r".*is not supported by",
+                r".*treespec",
+            ):  # fmt: skip
+                warnings.filterwarnings("ignore", text)
+            yield
+    finally:
+        for log, level in zip(loggers, levels, strict=True):
+            log.setLevel(level)

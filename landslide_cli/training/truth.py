@@ -1,0 +1,204 @@
+"""The landslides of an inventory, brought to the grid of an event."""
+
+import hashlib
+import logging
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import fiona
+import shapely
+from fiona.errors import FionaError
+from fiona.transform import transform_geom
+from shapely.geometry import shape
+from shapely.geometry.base import BaseGeometry
+
+from landslide_cli.errors import InputError
+
+log = logging.getLogger("landslide.prepare")
+
+_DATE = re.compile(r"(\d{4})([-/]?)(\d{2})\2(\d{2})(?!\d)")
+_SHAPEFILE = (".shp", ".shx", ".dbf", ".prj", ".cpg")
+"""The files that together are one Shapefile."""
+
+
+@dataclass(frozen=True, slots=True)
+class Landslides:
+    """The polygons of one event's landslides, and what else the inventory holds."""
+
+    polygons: tuple[BaseGeometry, ...]
+    """One polygon or multipolygon per landslide, in the CRS asked for."""
+    other_date: int
+    """Landslides of another day."""
+    undated: int
+    """Landslides without a date in an inventory that has dates; taken for landslides of the event."""
+    not_polygons: int
+    """Points, lines and features without a geometry."""
+    mended: int
+    """Polygons that were invalid, such as those that cross themselves."""
+
+
+def read_landslides(
+    path: Path,
+    crs: str,
+    event_date: str,
+    *,
+    layer: str | None = None,
+    date_attributes: Sequence[str] = (),
+    stated_date: str | None = None,
+) -> Landslides:
+    """Read the landslides of one day from a vector file.
+
+    Without `stated_date`, the date of a landslide is looked for in its attributes; with two of them, such as the
+    first and the last possible day, it spans from one to the other. An inventory without dates is taken as the
+    event's: the paper's assumption (section 3.1).
+
+    Args:
+        path: any vector file that GDAL reads, also a zipped one.
+        crs: the CRS wanted, projected.
+        event_date: ISO date of the landslides wanted.
+        layer: the layer to read; all of them where not given.
+        date_attributes: attributes that hold the date, where guessing does not do.
+        stated_date: ISO date of all landslides of the file, whatever its attributes say.
+
+    Raises:
+        InputError: the file cannot be read, has no polygon, no CRS, or no landslide of that day; an attribute is
+            missing or it is unclear which one holds the date.
+    """
+    polygons: list[BaseGeometry] = []
+    counts: Counter[str] = Counter()
+    seen_dates: set[str] = set()
+    for source_crs, features, attributes in _layers(path, layer, () if stated_date else date_attributes, stated_date):
+        wanted = []
+        for feature in features:
+            geometry = feature.geometry
+            if geometry is None or geometry.type not in ("Polygon", "MultiPolygon"):
+                counts["not_polygons"] += 1
+                continue
+            dates = [stated_date] if stated_date else _dates(feature.properties, attributes)
+            if dates and not dates[0] <= event_date <= dates[-1]:
+                counts["other_date"] += 1
+                seen_dates.update(dates)
+                continue
+            counts["undated"] += bool(attributes) and not dates
+            wanted.append(geometry)
+        for geometry in transform_geom(source_crs, crs, wanted) if wanted else ():
+            polygon = shapely.force_2d(shape(geometry))
+            if not polygon.is_valid:
+                counts["mended"] += 1
+                polygon = _polygonal(shapely.make_valid(polygon, method="structure", keep_collapsed=False))
+            if polygon.is_empty:
+                counts["not_polygons"] += 1
+            else:
+                polygons.append(polygon)
+    if not polygons and counts["other_date"]:
+        days = sorted(seen_dates)
+        raise InputError(
+            f"none of the {counts['other_date']} landslides of {path} is of {event_date}, the day of the event: they "
+            f"are dated {' to '.join(dict.fromkeys((days[0], days[-1])))}; give the inventory of this event, "
+            f"or --event-date {event_date} if these are its landslides"
+        )
+    if not polygons:
+        raise InputError(
+            f"{path} holds no polygon ({counts['not_polygons']} points, lines or empty features); "
+            "a mask needs the outlines of the landslides"
+        )
+    return Landslides(
+        tuple(polygons), counts["other_date"], counts["undated"], counts["not_polygons"], counts["mended"]
+    )
+
+
+def checksum(path: Path) -> str:
+    """Return the SHA-256 of a vector file; of all its files where it is a Shapefile or a folder."""
+    files = [path]
+    if path.is_dir():
+        files = sorted(file for file in path.rglob("*") if file.is_file())
+    elif path.suffix.lower() == ".shp":
+        files = [file for suffix in _SHAPEFILE if (file := path.with_suffix(suffix)).is_file()]
+    digest = hashlib.sha256()
+    for file in files:
+        with file.open("rb") as stream:
+            while chunk := stream.read(2**20):
+                digest.update(chunk)
+    return digest.hexdigest()
+
+
+def _layers(
+    path: Path, layer: str | None, chosen: Sequence[str], stated_date: str | None
+) -> Iterator[tuple[Any, list[Any], tuple[str, ...]]]:
+    """Yield the CRS, the features and the attributes with dates of each layer."""
+    if not path.exists():
+        raise InputError(f"inventory {path} does not exist; check the path")
+    source = f"zip://{path}" if path.suffix.lower() == ".zip" else str(path)
+    try:
+        names = fiona.listlayers(source)
+        if layer is not None and layer not in names:
+            raise InputError(f"{path} has no layer {layer!r}; it has {', '.join(names)}")
+        for name in names if layer is None else [layer]:
+            with fiona.open(source, layer=name) as opened:
+                crs, features, schema = opened.crs, list(opened), opened.schema["properties"]
+            if not features:
+                continue
+            if not crs:
+                raise InputError(
+                    f"{path} has no coordinate reference system in layer {name}; a Shapefile needs its .prj file"
+                )
+            attributes = () if stated_date else _date_attributes(path, features, schema, chosen)
+            yield crs, features, attributes
+    except (FionaError, OSError, ValueError, AttributeError) as error:
+        raise InputError(
+            f"inventory {path} is not a vector file that can be read ({error}); "
+            "use a GeoPackage, Shapefile or GeoJSON, or unpack the archive first"
+        ) from error
+
+
+def _date_attributes(
+    path: Path, features: Sequence[Any], schema: Mapping[str, str], chosen: Sequence[str]
+) -> tuple[str, ...]:
+    """Return the attributes that tell when a landslide occurred: named so, or the only one with dates."""
+    missing = [name for name in chosen if name not in schema]
+    if missing:
+        raise InputError(f"{path} has no attribute {missing[0]!r} for --date-attribute; it has {', '.join(schema)}")
+    candidates = chosen or [name for name, kind in schema.items() if "date" in name.lower() or kind.startswith("date")]
+    dated = []
+    for name in candidates:
+        values = [value for feature in features if (value := feature.properties[name]) not in (None, "")]
+        unreadable = next((value for value in values if _date(value) is None), None)
+        if unreadable is None:
+            dated += [name] if values else []
+        elif chosen:
+            raise InputError(f"attribute {name} of {path} says {unreadable!r}, which is no date; write YYYY-MM-DD")
+        else:
+            log.warning("attribute %s of %s is not taken for a date, for it says %r", name, path, unreadable)
+    if chosen:
+        return tuple(dated)
+    of_event = [name for name in dated if "event" in name.lower()] or dated
+    if len(of_event) > 1 and of_event is dated:
+        raise InputError(
+            f"{path} has more than one attribute with dates ({', '.join(dated)}); say with --date-attribute which one "
+            "tells when a landslide occurred, or with --event-date when all did"
+        )
+    return tuple(of_event)
+
+
+def _dates(properties: Mapping[str, Any], attributes: Sequence[str]) -> list[str]:
+    """Return the dates of a feature, the earliest first."""
+    return sorted(found for name in attributes if (found := _date(properties[name])))
+
+
+def _date(value: Any) -> str | None:
+    """Return the ISO date with which a value begins."""
+    found = _DATE.match(str(value).strip())
+    try:
+        return date(int(found[1]), int(found[3]), int(found[4])).isoformat() if found else None
+    except ValueError:
+        return None
+
+
+def _polygonal(geometry: BaseGeometry) -> BaseGeometry:
+    parts = [part for part in shapely.get_parts(geometry).tolist() if part.geom_type == "Polygon"]
+    return shapely.multipolygons(parts)

@@ -1,0 +1,129 @@
+"""Published landslide inventories: which there are, and a file of one."""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Final
+from urllib.parse import urlsplit
+
+import fiona
+import requests
+from fiona.errors import FionaError
+
+from landslide_cli.config import Progress, silent
+from landslide_cli.errors import CatalogError, InputError
+from landslide_cli.files import atomic
+from landslide_cli.training.inventories import INVENTORIES, Inventory
+
+MAX_BYTES: Final = 512 * 2**20
+"""More than any inventory has: what is larger is something else."""
+
+TIMEOUT_S: Final = 60
+CHUNK_BYTES: Final = 2**18
+
+
+@dataclass(frozen=True, slots=True)
+class InventoryList:
+    """The inventories of the paper."""
+
+    inventories: tuple[Inventory, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FetchedInventory:
+    """A file that was downloaded."""
+
+    inventory: Inventory
+    file: Path
+    polygons: int
+    """Polygons in the file; the paper's number is in `inventory`."""
+    sha256: str
+    verified: bool
+    """Whether the checksum was known before and is the same."""
+
+
+def list_inventories() -> InventoryList:
+    """Return what is known of the inventories that the paper's networks learned from."""
+    return InventoryList(INVENTORIES)
+
+
+def fetch_inventory(name: str, out: Path | None = None, progress: Progress = silent) -> FetchedInventory:
+    """Download the inventory `name` to the file `out`, by default named after it.
+
+    Raises:
+        InputError: there is none of that name, it must be downloaded by hand, or the file exists.
+        CatalogError: it cannot be reached, is cut short, too large, no vector file, or not what was published.
+        OutputError: the file cannot be written.
+    """
+    inventory = next((known for known in INVENTORIES if known.name == name), None)
+    if inventory is None:
+        known = ", ".join(known.name for known in INVENTORIES)
+        raise InputError(f"no inventory is named {name!r}; known: {known}")
+    return download(inventory, out, progress)
+
+
+def download(inventory: Inventory, out: Path | None = None, progress: Progress = silent) -> FetchedInventory:
+    """Download an inventory; see `fetch_inventory`."""
+    if inventory.download is None:
+        raise InputError(
+            f"no direct link to the inventory {inventory.name} is known: download it by hand, starting from "
+            f"{inventory.source} and {inventory.citation[0]}, and give the file to `landslide prepare --inventory`"
+        )
+    out = out or Path(inventory.name + PurePosixPath(urlsplit(inventory.download).path).suffix)
+    if out.exists():
+        raise InputError(f"{out} exists already; use it as it is, remove it, or give another --out")
+    with atomic(out) as temporary:
+        sha256 = _stream(inventory.download, temporary, lambda done: progress(f"downloading {inventory.name}", done))
+        if inventory.sha256 not in (None, sha256):
+            raise CatalogError(
+                f"{inventory.download} is not the file that was published: its SHA-256 is {sha256}, expected "
+                f"{inventory.sha256}; look at {inventory.source}"
+            )
+        polygons = _count_polygons(temporary, inventory)
+    return FetchedInventory(inventory, out, polygons, sha256, verified=inventory.sha256 is not None)
+
+
+def _stream(url: str, path: Path, progress: Callable[[float], None]) -> str:
+    """Download `url` to `path`; return the SHA-256."""
+    digest, received = hashlib.sha256(), 0
+    try:
+        # requests follows redirects to http and https only. Compressed answers would hide how long the file is.
+        with requests.get(url, stream=True, timeout=TIMEOUT_S, headers={"Accept-Encoding": "identity"}) as answer:
+            answer.raise_for_status()
+            expected = int(answer.headers.get("Content-Length", 0))
+            _check_size(url, expected)
+            with path.open("wb") as file:
+                for chunk in answer.iter_content(CHUNK_BYTES):
+                    received += len(chunk)
+                    _check_size(url, received)
+                    digest.update(chunk)
+                    file.write(chunk)
+                    progress(received / expected if expected else 0)
+    except requests.RequestException as error:
+        raise CatalogError(f"{url} cannot be downloaded ({error}); check the network and run again") from error
+    # urllib3 before 2 takes a cut answer for a whole one.
+    if received < expected:
+        raise CatalogError(f"{url} ended after {received} of {expected} bytes; run again")
+    return digest.hexdigest()
+
+
+def _check_size(url: str, size_bytes: int) -> None:
+    if size_bytes > MAX_BYTES:
+        raise CatalogError(
+            f"{url} is larger than {MAX_BYTES >> 20} MiB and cannot be an inventory; download it by hand"
+        )
+
+
+def _count_polygons(path: Path, inventory: Inventory) -> int:
+    """Count the polygons of a file that was downloaded, to be sure that it is an inventory."""
+    try:
+        count = 0
+        for layer in fiona.listlayers(path):
+            with fiona.open(path, layer=layer) as features:
+                count += sum(f.geometry is not None and f.geometry.type.endswith("Polygon") for f in features)
+    except (FionaError, OSError, ValueError, AttributeError) as error:
+        raise CatalogError(
+            f"{inventory.download} gave no vector file ({error}); look at {inventory.source} in a browser"
+        ) from error
+    return count

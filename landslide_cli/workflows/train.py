@@ -1,0 +1,233 @@
+"""A network that learns from a training set."""
+
+import hashlib
+import json
+import tomllib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+from landslide_cli import __version__
+from landslide_cli.config import LOSSES, NORMALISATIONS, Progress, Recipe, TrainConfig, silent
+from landslide_cli.errors import InputError
+from landslide_cli.event import now
+from landslide_cli.files import require_free
+from landslide_cli.imagery.bands import BANDS
+
+CHECKPOINT_BYTES = 12 * 2**20
+"""Room that a run needs at least: a small network's checkpoints and pictures."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrainSummary:
+    """What came of a training."""
+
+    run: Path
+    model: str
+    parameters: int
+    train_windows: int
+    validation_windows: int
+    epochs: int
+    best_epoch: int
+    """The epoch with the lowest validation loss, from 1; its weights are kept."""
+    validation_loss: float
+    validation_f1: float
+    """At probability 0.5, as in the paper."""
+    best_threshold: float
+    best_f1: float
+    """At the threshold with the highest F1 over the validation windows."""
+    windows_per_second: float
+    seconds_per_epoch: float
+    """Of learning, validation left out."""
+    waiting_percent: float
+    """Share of that in which the network waited for windows to be read."""
+    seconds: float
+
+
+def train(config: TrainConfig, progress: Progress = silent) -> TrainSummary:
+    """Train a network and fill the run folder `config.out`.
+
+    Raises:
+        InputError: the recipe, the training set or an option cannot be used.
+        ModelError: the training fails: no finite loss, too little memory.
+        OutputError: the run folder cannot be written.
+    """
+    began = perf_counter()
+    require_training()
+    recipe = read_recipe(config)
+    from landslide_cli.training.tiles_index import TrainingSet
+
+    training_set = TrainingSet.open(config.dataset)
+    windows = {split: training_set.of_split(split) for split in ("train", "validation")}
+    for split, chosen in windows.items():
+        if not len(chosen):
+            raise InputError(
+                f"{config.dataset} has no window to {'learn from' if split == 'train' else 'validate on'}; "
+                "prepare it again, with other --validation, --test or --halve"
+            )
+        if not chosen.landslide_px.sum():
+            raise InputError(
+                f"the {split} windows of {config.dataset} show no landslide at all; prepare it again with events "
+                "that have some"
+            )
+    _check_run(config, recipe)
+    require_free(config.out, CHECKPOINT_BYTES)
+
+    from lightning.pytorch import seed_everything
+
+    from landslide_cli.training.dataset import PairWindows
+    from landslide_cli.training.encoder_weights import load_encoder_weights
+    from landslide_cli.training.module import ChangeModule
+    from landslide_cli.training.runs import best_row, write_record
+    from landslide_cli.training.trainer import fit
+
+    seed_everything(recipe.seed, verbose=False)
+    module = ChangeModule(recipe)
+    if config.encoder_weights and not config.resume:
+        load_encoder_weights(module.network, config.encoder_weights, recipe.bands)
+    data = {split: PairWindows(training_set, chosen, recipe.bands) for split, chosen in windows.items()}
+    parameters = sum(p.numel() for p in module.network.parameters())
+    if not config.resume:
+        require_free(config.out, 8 * 4 * parameters)
+        facts = {
+            "software": f"landslide {__version__}",
+            "created": now(),
+            "parameters": parameters,
+            "encoder_weights": config.encoder_weights and config.encoder_weights.name,
+            "config_sha256": hashlib.sha256(json.dumps(asdict(recipe), sort_keys=True).encode()).hexdigest(),
+            "window_px": training_set.window_px,
+            "windows": {split: len(chosen) for split, chosen in windows.items()},
+            "events": {
+                split: sorted({str(event) for event in chosen.event}) for split, chosen in windows.items()
+            },
+        }  # fmt: skip
+        write_record(config.out, recipe, config.dataset, facts)
+    history = fit(
+        module, data["train"], data["validation"], config.out, device=config.device, workers=config.workers,
+        resume=config.resume, progress=progress,
+    )  # fmt: skip
+    best = best_row(history)
+    trained_s = sum(row["train_seconds"] for row in history)
+    return TrainSummary(
+        run=config.out,
+        model=recipe.model,
+        parameters=parameters,
+        train_windows=len(windows["train"]),
+        validation_windows=len(windows["validation"]),
+        epochs=len(history),
+        best_epoch=best["epoch"] + 1,
+        validation_loss=best["validation_loss"],
+        validation_f1=best["f1"],
+        best_threshold=best["best_threshold"],
+        best_f1=best["best_f1"],
+        windows_per_second=sum(row["windows_per_second"] * row["train_seconds"] for row in history) / trained_s,
+        seconds_per_epoch=trained_s / len(history),
+        waiting_percent=100 * sum(row["waiting_share"] * row["train_seconds"] for row in history) / trained_s,
+        seconds=perf_counter() - began,
+    )
+
+
+def require_training() -> None:
+    """Make sure that what trains is installed.
+
+    Raises:
+        InputError: it is not.
+    """
+    try:
+        import lightning.pytorch  # noqa: F401
+        import torch  # noqa: F401
+    except ImportError as error:
+        raise InputError("training needs torch and lightning; run: pip install 'landslide[train]'") from error
+
+
+def read_recipe(config: TrainConfig) -> Recipe:
+    """Return the recipe: of the run where it is resumed, else of the TOML file and of the options.
+
+    Raises:
+        InputError: the file cannot be read, or a value is not usable.
+    """
+    if config.resume:
+        from landslide_cli.training.runs import read_record
+
+        recipe, _ = read_record(config.out)
+        given = {k: v for k in ("model", "batch", "seed") if (v := getattr(config, k)) is not None}
+        changed = [f"--{key} {value}" for key, value in given.items() if getattr(recipe, key) != value]
+        if changed or config.config:
+            what = ", ".join(changed) or f"--config {config.config}"
+            raise InputError(f"{config.out} is resumed with the recipe it began with; leave out {what}")
+        return recipe if config.epochs is None else replace(recipe, epochs=config.epochs)
+    values = _read_toml(config.config, config.model) if config.config else {}
+    options = {key: v for key in ("model", "epochs", "batch", "seed") if (v := getattr(config, key)) is not None}
+    recipe = Recipe(**{**values, **options})
+    check_recipe(recipe)
+    return recipe
+
+
+def _read_toml(path: Path, model: str | None) -> dict[str, Any]:
+    try:
+        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"--config {path} cannot be read as TOML ({error})") from error
+    per_model = raw.pop("models", {})
+    name = model or raw.get("model", Recipe().model)
+    values = {**raw, **per_model.get(name, {})}
+    kinds = {f.name: f.type for f in fields(Recipe)}
+    if unknown := sorted(set(values) - set(kinds)):
+        raise InputError(f"--config {path}: {', '.join(unknown)} is no part of a recipe; it has {', '.join(kinds)}")
+    for key, value in values.items():
+        values[key] = tuple(value) if key == "bands" else value
+    return values
+
+
+def check_recipe(recipe: Recipe) -> None:
+    """Refuse what no training can be done with.
+
+    Raises:
+        InputError: it names the field, the value and what would do.
+    """
+    shares = ("brightness", "contrast", "histogram_matching")
+    rules: Mapping[str, tuple[bool, str]] = {
+        "bands": (bool(recipe.bands) and set(recipe.bands) <= set(BANDS), f"names out of {', '.join(BANDS)}"),
+        "normalisation": (recipe.normalisation in NORMALISATIONS, " or ".join(NORMALISATIONS)),
+        "loss": (recipe.loss in LOSSES, " or ".join(LOSSES)),
+        "epochs": (_whole(recipe.epochs, 1), "at least 1"),
+        "batch": (_whole(recipe.batch, 2), "at least 2: batch norm needs two windows"),
+        "windows_per_epoch": (recipe.windows_per_epoch is None or _whole(recipe.windows_per_epoch, 2), "at least 2"),
+        "learning_rate": (_within(recipe.learning_rate, 1e-12, 10), "above 0 and at most 10"),
+        "decay": (_within(recipe.decay, 1e-12, 1), "above 0 and at most 1"),
+        "weight_decay": (_within(recipe.weight_decay, 0, 1), "within 0..1"),
+        "landslide_weight": (_within(recipe.landslide_weight, 1e-12, 1e6), "above 0"),
+        "dice_weight": (_within(recipe.dice_weight, 0, 100), "within 0..100"),
+        "rotation_deg": (_within(recipe.rotation_deg, 0, 45), "within 0..45"),
+        "misregistration_px": (_whole(recipe.misregistration_px, 0), "a whole number of pixels, 0 or more"),
+        "negatives": (_within(recipe.negatives, 0, 1 / 3), "within 0..0.33: three kinds share the pairs"),
+        "seed": (_whole(recipe.seed, 0), "a whole number, 0 or more"),
+        **{name: (_within(getattr(recipe, name), 0, 1), "within 0..1") for name in shares},
+    }
+    for name, (holds, wanted) in rules.items():
+        if not holds:
+            raise InputError(f"{name} = {getattr(recipe, name)!r} in the recipe cannot be; give {wanted}")
+
+
+def _whole(value: object, least: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= least
+
+
+def _within(value: object, low: float, high: float) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and low <= value <= high
+
+
+def _check_run(config: TrainConfig, recipe: Recipe) -> None:
+    """Keep an existing run; make sure that one to be resumed can be."""
+    from landslide_cli.training.runs import LAST, RECORD, read_state
+
+    if config.out.exists() and not config.out.is_dir():
+        raise InputError(f"--out {config.out} is a file; give a folder")
+    if config.resume:
+        done = read_state(config.out / LAST)["epoch"] + 1
+        if done >= recipe.epochs:
+            raise InputError(f"{config.out} has trained its {done} epochs; give more --epochs to train on")
+    elif (config.out / RECORD).exists():
+        raise InputError(f"{config.out} already holds a run; give --resume to go on with it, or another --out")

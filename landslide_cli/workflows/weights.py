@@ -1,0 +1,198 @@
+"""The models that come with the program, and models made of published checkpoints."""
+
+from dataclasses import dataclass
+from hashlib import file_digest
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from landslide_cli.config import Progress, silent
+from landslide_cli.errors import InputError
+from landslide_cli.imagery.bands import BANDS
+from landslide_cli.imagery.local import band_name
+from landslide_cli.inference.card import ModelCard
+from landslide_cli.inference.indices import DETECTORS
+from landslide_cli.workflows.export import write_checked
+from landslide_cli.workflows.predict import check_threshold, open_engine, shipped_models
+
+if TYPE_CHECKING:
+    from landslide_cli.training.checkpoints import Checkpoint
+
+PAPER_THRESHOLD = 0.5
+"""Where a checkpoint does not tell its own (paper, section 4)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """A model, and what it says of itself."""
+
+    file: Path | None
+    """None for a detector, which needs no file."""
+    megabytes: float | None
+    card: ModelCard
+
+
+@dataclass(frozen=True, slots=True)
+class WeightsList:
+    """The models that `predict --model` knows by name."""
+
+    models: tuple[Weights, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ImportSummary:
+    """What `import_weights` wrote."""
+
+    model: Path
+    megabytes: float
+    difference: float
+    """Largest difference in probability between the file and the network in torch."""
+    card: ModelCard
+
+
+def list_weights(progress: Progress = silent) -> WeightsList:
+    """Describe the shipped models and the detectors."""
+    names = [*shipped_models(), *DETECTORS]
+    models = []
+    for number, name in enumerate(names):
+        progress(f"reading {name}", number / len(names))
+        models.append(show_weights(name))
+    return WeightsList(tuple(models))
+
+
+def show_weights(name: str, progress: Progress = silent) -> Weights:
+    """Describe one model: a name that `list_weights` gives, or the path of an ONNX file.
+
+    Raises:
+        ModelError: there is no such model, or it cannot be loaded.
+    """
+    progress(f"reading {name}", 0)
+    card = open_engine(name, "cpu", 0).card
+    file = None if name in DETECTORS else shipped_models().get(name, Path(name))
+    return Weights(file, file.stat().st_size / 1e6 if file else None, card)
+
+
+def import_weights(
+    checkpoint: Path,
+    out: Path,
+    *,
+    bands: str | None = None,
+    threshold: float | None = None,
+    progress: Progress = silent,
+) -> ImportSummary:
+    """Make a model of a checkpoint as the authors of the paper publish them.
+
+    No code that the checkpoint may hold is run, and nothing is written unless ONNX Runtime and torch agree.
+
+    Args:
+        checkpoint: a file written by `torch.save`.
+        out: ONNX file to write; its name without `.onnx` is the name of the model.
+        bands: comma-separated names of the channels of the images, where the checkpoint does not tell.
+        threshold: probability from which a pixel counts as landslide; the checkpoint's own where not given.
+        progress: told what is being done.
+
+    Raises:
+        InputError: torch is not installed, an option cannot be used, or must be given for this checkpoint.
+        ModelError: the checkpoint cannot be read, or is of another network.
+        OutputError: the file cannot be written.
+    """
+    check_threshold(threshold)
+    if out.suffix != ".onnx" or out.is_dir():
+        raise InputError(f"--out {out} must be the name of a file that ends in .onnx")
+    try:
+        from landslide_cli.training.checkpoints import read_checkpoint
+        from landslide_cli.training.export import SelfContained
+        from landslide_cli.training.normalisation import NORMALISATIONS
+    except ModuleNotFoundError as error:
+        raise InputError(
+            f"{error.name} is not installed, without which no checkpoint can be imported; "
+            "install it with `pip install 'landslide[train]'`"
+        ) from error
+
+    progress("reading the checkpoint", 0)
+    source = read_checkpoint(checkpoint)
+    card = ModelCard(
+        name=out.stem,
+        version="imported",
+        architecture=source.architecture,
+        bands=resolve_bands(source.hparams.get("BANDS"), source.bands, bands),
+        terrain=source.network.reads_terrain,
+        threshold=_threshold(source) if threshold is None else threshold,
+        training_data=_provenance(checkpoint, source),
+        scores={f"reported_{name}": score for name, score in source.scores.items()},
+        limits=(
+            "Imported from a checkpoint of others. The scores are those that the checkpoint reports of its own "
+            "validation; this program has measured none."
+        ),
+        licence="not stated in the checkpoint; ask whoever published it before you pass the file on",
+    )
+    model = SelfContained(NORMALISATIONS["released"](), source.network).eval()
+    difference = write_checked(model, card, out, progress)
+    return ImportSummary(out, out.stat().st_size / 1e6, difference, card)
+
+
+def resolve_bands(recorded: Any, channels: int, names: str | None = None) -> tuple[str, ...]:
+    """Return the names of the channels of an image.
+
+    Args:
+        recorded: what the checkpoint tells of them: names, indices, their number, or None.
+        channels: how many the network reads.
+        names: comma-separated names that the user gives; they come first.
+
+    Raises:
+        InputError: the names given do not suit the network, or none are given and the checkpoint is not clear.
+    """
+    if names is not None:
+        bands = tuple(band_name(name, "--bands") for name in names.split(","))
+        if not len(bands) == channels == len(set(bands)):
+            raise InputError(f"--bands {names} must name the {channels} channels that the checkpoint reads, each once")
+        return bands
+    named = _named(recorded)
+    if len(named) == channels == len(set(named)):
+        return named
+    if channels == len(BANDS) and _is_all(recorded):
+        return BANDS
+    told = "nothing" if recorded is None else str(recorded)[:80]
+    raise InputError(
+        f"which {channels} bands the checkpoint reads is not clear (it tells {told}); name them in their order "
+        f"with --bands, such as --bands B04,B03,B02 (known: {', '.join(BANDS)})"
+    )
+
+
+def _is_all(recorded: Any) -> bool:
+    """Tell whether a record for twelve channels means all bands as they come: no names, no other order."""
+    if isinstance(recorded, list | tuple):
+        # Indices in order are the same twelve, whatever they count from.
+        return all(isinstance(index, int) for index in recorded) and list(recorded) == sorted(set(recorded))
+    return recorded is None or isinstance(recorded, int)
+
+
+def _named(recorded: Any) -> tuple[str, ...]:
+    """Return the names of bands that the checkpoint records, none if there is any other among them."""
+    entries = recorded.split(",") if isinstance(recorded, str) else recorded
+    if not isinstance(entries, list | tuple) or not all(isinstance(entry, str) for entry in entries):
+        return ()
+    try:
+        return tuple(band_name(entry, "BANDS") for entry in entries)
+    except InputError:
+        return ()
+
+
+def _threshold(source: "Checkpoint") -> float:
+    """Return the threshold that the checkpoint records, or the paper's."""
+    threshold = source.hparams.get("THRESHOLD")
+    if threshold is None:
+        return PAPER_THRESHOLD
+    if isinstance(threshold, int | float) and 0 < threshold <= 1:
+        return float(threshold)
+    raise InputError(
+        f"the checkpoint's threshold {str(threshold)[:80]} is no probability above 0 and up to 1; "
+        "give one with --threshold, such as 0.5"
+    )
+
+
+def _provenance(checkpoint: Path, source: "Checkpoint") -> str:
+    """Say what is known of where the weights come from."""
+    epoch = "" if source.epoch is None else f", epoch {source.epoch}"
+    with checkpoint.open("rb") as file:
+        sha256 = file_digest(file, "sha256").hexdigest()
+    return f"not stated in the checkpoint ({checkpoint.name}{epoch}, SHA-256 {sha256})"

@@ -1,0 +1,69 @@
+"""What a network sees are the pixels of the event folders, and nothing that was not observed."""
+
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+import rasterio
+from conftest import TRAINED_BANDS
+from rasterio.windows import Window
+
+from landslide_cli.errors import InputError
+from landslide_cli.training.dataset import EpochSampler, PairWindows
+from landslide_cli.training.tiles_index import TrainingSet
+
+
+@pytest.fixture
+def windows(dataset: Path) -> PairWindows:
+    opened = TrainingSet.open(dataset)
+    return PairWindows(opened, opened.of_split("train"), ("B04", "B02"))
+
+
+def test_a_window_holds_what_the_files_hold(windows: PairWindows) -> None:
+    folder = windows.training_set.event_folder("one")
+    holes = 0
+    for index in range(len(windows)):
+        sample = windows[index]
+        box = Window(int(windows.windows.col[index]), int(windows.windows.row[index]), 64, 64)
+        with rasterio.open(folder / "post.tif") as source:
+            post = source.read([TRAINED_BANDS.index(band) + 1 for band in windows.bands], window=box)
+        with rasterio.open(folder / "clear.tif") as source:
+            clear = source.read(1, window=box) == 1
+        with rasterio.open(windows.training_set.mask("one")) as source:
+            mask = source.read(1, window=box)
+        assert np.array_equal(sample["post"][:, clear].numpy(), post[:, clear])
+        assert np.array_equal(sample["weight"][0].numpy(), clear & (mask != 255))
+        assert np.array_equal(sample["landslide"][0].numpy() == 1, mask == 1)
+        assert float((sample["landslide"] * sample["weight"]).sum()) == windows.windows.landslide_px[index]
+        if not clear.all():
+            holes += 1
+            # Where one date is not observed, neither date shows a change.
+            hidden = sample["post"][:, ~clear]
+            assert np.allclose(hidden, post[:, clear].mean(axis=1)[:, None], rtol=1e-5)
+    assert holes == 0 or holes < len(windows)
+
+
+def test_open_files_stay_behind_when_windows_go_to_another_process(windows: PairWindows) -> None:
+    first = windows[0]
+    sent = pickle.loads(pickle.dumps(windows))
+    assert not sent._open
+    assert all(np.array_equal(first[name], values) for name, values in sent[0].items())
+
+
+def test_missing_bands_and_terrain_are_refused(dataset: Path) -> None:
+    opened = TrainingSet.open(dataset)
+    with pytest.raises(InputError, match="lacks B08"):
+        PairWindows(opened, opened.of_split("train"), ("B04", "B08"))
+
+
+def test_an_epoch_shows_each_window_once_in_an_order_of_its_own() -> None:
+    sampler = EpochSampler(50, None, seed=3)
+    orders = []
+    for epoch in (0, 1, 0):
+        sampler.set_epoch(epoch)
+        orders.append(list(sampler))
+        assert sorted(orders[-1]) == list(range(50))
+    assert orders[0] == orders[2] != orders[1]
+    assert len(list(EpochSampler(50, 20, 3))) == len(EpochSampler(50, 20, 3)) == 20
+    assert len(EpochSampler(5, 20, 3)) == 5

@@ -1,0 +1,102 @@
+"""What is measured is what a count by hand gives, and what is written can be opened."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import rasterio
+from conftest import CARD, TRAINED_BANDS, write_model
+
+from landslide_cli.config import EvaluateConfig, ExportConfig, TrainConfig
+from landslide_cli.errors import InputError, ModelError
+from landslide_cli.inference.card import ModelCard
+from landslide_cli.inference.engines import OnnxEngine
+from landslide_cli.training.plots import ALARM, HIT, MISS
+from landslide_cli.training.runs import read_metrics
+from landslide_cli.training.tiles_index import TrainingSet
+from landslide_cli.workflows.evaluate import PAPER, evaluate
+from landslide_cli.workflows.export import PARITY, export
+from landslide_cli.workflows.train import train
+
+
+def test_a_detector_that_sees_the_scar_is_perfect(dataset: Path, tmp_path: Path) -> None:
+    summary = evaluate(EvaluateConfig("red-change", dataset, out=tmp_path / "out"))
+    assert summary.at_threshold["f1"] == pytest.approx(1)
+    assert summary.average_precision == pytest.approx(1, abs=0.01)
+    assert summary.threshold_from == "best F1 on the validation windows"
+    assert (summary.objects["found"], summary.objects["landslides"], summary.objects["false_alarms"]) == (1, 1, 0)
+    assert list(summary.by_event) == ["three"]
+    facts = json.loads((tmp_path / "out" / "metrics.json").read_text())
+    assert facts["at_threshold"] == summary.at_threshold
+    report = (tmp_path / "out" / "report.md").read_text()
+    assert all(f"| {f1:.3f} | {precision:.3f} | {recall:.3f} |" in report for f1, precision, recall in PAPER.values())
+    assert {p.name for p in (tmp_path / "out").glob("*.png")} == {
+        "calibration.png", "precision_recall.png", "windows.png",
+    }  # fmt: skip
+
+
+def test_the_map_shows_hits_misses_and_alarms_in_their_place(dataset: Path, tmp_path: Path) -> None:
+    evaluate(EvaluateConfig("red-change", dataset, out=tmp_path / "out", threshold=0.3))
+    (path,) = (tmp_path / "out" / "maps").iterdir()
+    opened = TrainingSet.open(dataset)
+    with rasterio.open(path) as source, rasterio.open(opened.mask("three")) as truth:
+        codes = source.read(1)
+        window = truth.window(*source.bounds).round_offsets().round_lengths()
+        mask = truth.read(1, window=window)
+        assert source.colormap(1)[HIT] != source.colormap(1)[MISS]
+    assert set(np.unique(codes)) <= {0, HIT, MISS, ALARM, 255}
+    assert np.array_equal(np.isin(codes, (HIT, MISS)), (mask == 1) & (codes != 255))
+    assert (codes == 255).any()
+
+
+def test_a_model_that_always_says_the_same_is_as_good_as_chance(dataset: Path, tmp_path: Path) -> None:
+    card = ModelCard(**{**{f: getattr(CARD, f) for f in CARD.__slots__}, "bands": ("B04", "B03"), "terrain": False})
+    path = str(write_model(tmp_path / "same.onnx", card, kind="constant"))
+    low, high = (evaluate(EvaluateConfig(path, dataset, threshold=threshold)) for threshold in (0.3, 0.4))
+    (only,) = [b for b in low.calibration["bins"] if b["pixels"]]
+    assert only["predicted"] == pytest.approx(0.37, abs=1e-3)
+    assert low.at_threshold["precision"] == only["observed"]
+    assert (low.at_threshold["recall"], high.at_threshold["recall"], high.at_threshold["precision"]) == (1, 0, None)
+    assert low.average_precision == pytest.approx(only["observed"], abs=1e-4)
+    assert low.objects["found"] == 1
+    assert high.objects["found"] == high.objects["regions"] == 0
+    assert low.windows == len(TrainingSet.open(dataset).of_split("test"))
+
+
+def test_a_run_is_measured_with_its_best_weights(dataset: Path, tmp_path: Path) -> None:
+    recipe = tmp_path / "recipe.toml"
+    recipe.write_text(f"bands = {list(TRAINED_BANDS)}\nepochs = 1\nbatch = 4\nwindows_per_epoch = 8")
+    train(TrainConfig(dataset, tmp_path / "run", model="tinycd", config=recipe, workers=0, device="cpu"))
+    validation = read_metrics(tmp_path / "run")[0]
+    summary = evaluate(EvaluateConfig(str(tmp_path / "run"), dataset, split="validation", threshold=0.5, device="cpu"))
+    assert summary.at_threshold["recall"] == pytest.approx(validation["recall"], abs=2e-3)
+    assert summary.average_precision == pytest.approx(validation["average_precision"], abs=2e-3)
+    exported = export(ExportConfig(tmp_path / "run", tmp_path / "trained.onnx"))
+    assert exported.difference <= PARITY
+    card = OnnxEngine(exported.model, "cpu").card
+    assert (card.architecture, card.bands, card.terrain, card.tile_px) == ("tinycd", TRAINED_BANDS, False, 64)
+    again = evaluate(EvaluateConfig(str(exported.model), dataset, split="validation", threshold=0.5))
+    # The file's weights are rounded to half precision.
+    assert again.average_precision == pytest.approx(summary.average_precision, abs=0.02)
+    with pytest.raises(InputError, match="--overwrite"):
+        export(ExportConfig(tmp_path / "run", tmp_path / "trained.onnx"))
+
+
+def test_a_split_without_windows_and_other_mistakes_are_told(dataset: Path, tmp_path: Path) -> None:
+    base = EvaluateConfig("red-change", dataset, out=tmp_path / "out")
+    with pytest.raises(InputError, match=r"split 'other'.*test, train, validation"):
+        evaluate(replace(base, split="other"))
+    with pytest.raises(InputError, match="between 0 and 1"):
+        evaluate(replace(base, threshold=1.5))
+    with pytest.raises(InputError, match="B08"):
+        evaluate(replace(base, model="rdndvi"))
+    with pytest.raises(InputError, match="not a run folder"):
+        evaluate(replace(base, model=str(tmp_path)))
+    with pytest.raises((InputError, ModelError)):
+        evaluate(replace(base, model="nothing-of-the-kind"))
+    assert not (tmp_path / "out").exists()
+    evaluate(base)
+    with pytest.raises(InputError, match="--overwrite"):
+        evaluate(base)
