@@ -84,7 +84,9 @@ def parse_options() -> argparse.Namespace:
 
 def simulated(work: Path, seed: int, size_px: int) -> tuple[Path, Path]:
     """Return the event folder of `seed` and its inventory; make them if they are not there."""
-    catalog = write_catalog(work / f"catalog-{seed}", seed=seed, shape=(size_px, size_px))
+    # Each in a zone of its own: events of different splits must not share ground.
+    centre = (-174.0 + 6 * (seed % 58), 18.5)
+    catalog = write_catalog(work / f"catalog-{seed}", seed=seed, shape=(size_px, size_px), centre=centre)
     event = work / f"event-{seed}"
     fetch(
         FetchConfig(
