@@ -223,10 +223,13 @@ class TrainConfig:
     model: str | None = None
     config: Path | None = None
     """TOML file with fields of `Recipe`, and with tables `[models.NAME]` that hold for one network alone."""
+    bands: str | None = None
+    """Names of bands, comma-separated."""
+    encoder: str | None = None
     epochs: int | None = None
     batch: int | None = None
     seed: int | None = None
-    """These replace what the recipe says."""
+    """Those of these that are given replace what the recipe says."""
     encoder_weights: Path | None = None
     """Weights of SSL4EO-S12 to start the encoder of the images with."""
     resume: bool = False

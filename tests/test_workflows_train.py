@@ -118,7 +118,7 @@ def test_a_finished_run_is_kept_and_can_be_trained_on(
         train(config(dataset, recipe_file, run))
     with pytest.raises(InputError, match="has trained its 3 epochs"):
         train(TrainConfig(dataset, run, resume=True))
-    with pytest.raises(InputError, match="leave out --batch 7"):
+    with pytest.raises(InputError, match="leave out --batch"):
         train(TrainConfig(dataset, run, resume=True, batch=7))
     out = tmp_path / "run"
     shutil.copytree(run, out)
@@ -185,6 +185,16 @@ def test_a_recipe_is_read_for_one_network(recipe_file: Path, tmp_path: Path) -> 
     assert read_recipe(replace(base, model="tinycd", epochs=7)) == Recipe(
         model="tinycd", bands=TRAINED_BANDS, epochs=7, batch=4, windows_per_epoch=8, learning_rate=0.002, decay=0.9
     )
+
+
+def test_options_replace_what_the_recipe_says(recipe_file: Path, tmp_path: Path) -> None:
+    base = TrainConfig(tmp_path, tmp_path / "run", config=recipe_file, bands="B04, B08", encoder="resnet34", seed=5)
+    recipe = read_recipe(base)
+    assert (recipe.bands, recipe.encoder, recipe.seed, recipe.batch) == (("B04", "B08"), "resnet34", 5, 4)
+    module = ChangeModule(recipe)
+    assert module.network.state_dict()["encoder.conv1.weight"].shape[1] == 2
+    with pytest.raises(InputError, match="names out of"):
+        read_recipe(replace(base, bands="B04;B08"))
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,17 @@ Network = Annotated[
 ]
 Run = Annotated[Path, typer.Option(metavar="RUN", help="Run folder to write.")]
 RecipeFile = Annotated[Path | None, typer.Option(metavar="TOML", help="Recipe, such as examples/paper.toml.")]
+Bands = Annotated[
+    str | None, typer.Option(metavar="B02,B03,...", help="Bands to learn from.", show_default="the recipe's, or all")
+]
+Encoder = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        help="Encoder of bbunet and unet-siam-diff, by its name in segmentation-models-pytorch.",
+        show_default="the recipe's, or the paper's",
+    ),
+]
 Epochs = Annotated[int | None, typer.Option(min=1, help="Instead of the recipe's.", show_default="the recipe's")]
 Batch = Annotated[int | None, typer.Option(min=2, help="Windows per step.", show_default="the recipe's")]
 Seed = Annotated[int | None, typer.Option(min=0, help="Of weights and chance.", show_default="the recipe's")]
@@ -34,6 +45,8 @@ def train(
     out: Run,
     model: Network = None,
     config: RecipeFile = None,
+    bands: Bands = None,
+    encoder: Encoder = None,
     epochs: Epochs = None,
     batch: Batch = None,
     seed: Seed = None,

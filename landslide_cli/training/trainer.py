@@ -3,7 +3,7 @@
 import logging
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -20,7 +20,7 @@ from landslide_cli.files import atomic, writing
 from landslide_cli.training import plots
 from landslide_cli.training.dataset import EpochSampler, PairWindows, Sample
 from landslide_cli.training.module import ChangeModule
-from landslide_cli.training.runs import BEST, LAST, write_metrics
+from landslide_cli.training.runs import BEST, LAST, best_row, write_metrics
 
 Progress = Callable[[str, float], None]
 PICTURED = 8
@@ -146,14 +146,16 @@ class _Keeper(Checkpoint):
             "windows_per_second": round(self._windows / self._trained_s, 2),
             "waiting_share": round(self._waited_s / self._trained_s, 4),
         }
-        previous = [entry["validation_loss"] for entry in self.history]
         self.history.append({**row, **speed})
         for name, value in row.items():
             module.log(name, float(value), rank_zero_only=True)
-        is_best = not previous or not module.validation_loss >= np.nanmin([*previous, np.inf])
-        for name in (LAST, *([BEST] if is_best else [])):
-            with atomic(self.run / name) as temporary:
-                trainer.save_checkpoint(temporary)
+        is_best = best_row(self.history)["epoch"] == trainer.current_epoch
+        # The state comes last: a run that is killed in between repeats the epoch.
+        for name in (*([BEST] if is_best else []), LAST):
+            # All devices take part, one writes.
+            place = atomic(self.run / name) if trainer.is_global_zero else nullcontext(self.run / name)
+            with place as path:
+                trainer.save_checkpoint(path)
         if not trainer.is_global_zero:
             return
         write_metrics(self.run, self.history)

@@ -152,17 +152,26 @@ def read_recipe(config: TrainConfig) -> Recipe:
         from landslide_cli.training.runs import read_record
 
         recipe, _ = read_record(config.out)
-        given = {k: v for k in ("model", "batch", "seed") if (v := getattr(config, k)) is not None}
-        changed = [f"--{key} {value}" for key, value in given.items() if getattr(recipe, key) != value]
+        given = _given(config)
+        given.pop("epochs", None)
+        changed = [f"--{key}" for key, value in given.items() if getattr(recipe, key) != value]
         if changed or config.config:
             what = ", ".join(changed) or f"--config {config.config}"
             raise InputError(f"{config.out} is resumed with the recipe it began with; leave out {what}")
         return recipe if config.epochs is None else replace(recipe, epochs=config.epochs)
     values = _read_toml(config.config, config.model) if config.config else {}
-    options = {key: v for key in ("model", "epochs", "batch", "seed") if (v := getattr(config, key)) is not None}
-    recipe = Recipe(**{**values, **options})
+    recipe = Recipe(**{**values, **_given(config)})
     check_recipe(recipe)
     return recipe
+
+
+def _given(config: TrainConfig) -> dict[str, Any]:
+    """Return the fields of the recipe that are given as options."""
+    names = ("model", "bands", "encoder", "epochs", "batch", "seed")
+    given = {name: value for name in names if (value := getattr(config, name)) is not None}
+    if "bands" in given:
+        given["bands"] = tuple(band.strip() for band in given["bands"].split(","))
+    return given
 
 
 def _read_toml(path: Path, model: str | None) -> dict[str, Any]:
