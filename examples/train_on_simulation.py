@@ -65,7 +65,7 @@ def main() -> None:
             progress,
         )
         console.show(measured, evaluate.rows(measured), as_json=False)
-        exported = run_export(ExportConfig(run, options.out, overwrite=True), progress)
+        exported = run_export(ExportConfig(run, options.out, licence="MIT", overwrite=True), progress)
         console.show(exported, export.rows(exported), as_json=False)
 
 

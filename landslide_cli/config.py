@@ -138,8 +138,8 @@ class PrepareConfig:
     """ISO dates of the inventories, one for all or one each, whatever their attributes say."""
     window: int = 256
     """Pixels."""
-    stride: int = 128
-    """Pixels between windows."""
+    stride: int | None = None
+    """Pixels between windows; half a window where not given."""
     max_cloud: float = 20.0
     """Percent of a window that clouds of either date may hide."""
     min_pixels: int = 1
@@ -157,7 +157,13 @@ class PrepareConfig:
 
     def parameters(self) -> dict[str, object]:
         """Return the options that the content of the training set depends on."""
-        return {key: value for key, value in asdict(self).items() if key not in _NOT_PARAMETERS}
+        values = {key: value for key, value in asdict(self).items() if key not in _NOT_PARAMETERS}
+        return values | {"stride": self.stride_px}
+
+    @property
+    def stride_px(self) -> int:
+        """Pixels between windows."""
+        return self.stride or max(self.window // 2, 1)
 
 
 _NOT_PARAMETERS = {"out", "overwrite", "events", "inventory"}
@@ -206,6 +212,9 @@ class Recipe:
     """Share of the images that take the histograms of another image."""
     misregistration_px: int = 1
     """Each date is moved by up to this in rows and columns."""
+    band_dropout: float = 0.0
+    """Share of the windows in which some bands, drawn anew, are blank on both dates: a network that learned so can
+    do without a band."""
     negatives: float = 0.05
     """Share each of pre-pre, post-post and post-pre pairs, in which nothing slid (released code; not in the paper)."""
     precision: str = "auto"
@@ -232,6 +241,8 @@ class TrainConfig:
     """Those of these that are given replace what the recipe says."""
     encoder_weights: Path | None = None
     """Weights of SSL4EO-S12 to start the encoder of the images with."""
+    start: Path | None = None
+    """A model file of the same network to start with."""
     resume: bool = False
     device: str = "auto"
     workers: int = 2
@@ -269,8 +280,30 @@ class ExportConfig:
     out: Path
     half: bool = False
     """Compute in float16: half the memory on a GPU, slower on most processors."""
-    licence: str = "MIT"
+    licence: str = "not stated"
+    card: Path | None = None
+    """TOML file with what the model should say of itself beyond what the run knows."""
     overwrite: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SimulateConfig:
+    """What `simulate` needs to know."""
+
+    out: Path
+    """Folder to write the events into."""
+    seed: int = 1
+    """Of the first event; each of the others has the next."""
+    events: int = 1
+    size_px: int = 512
+    """Side of the area of each event, pixels of 10 m."""
+    dem: tuple[Path, ...] = ()
+    """Elevation models in metres to cut the ground of two in three events from."""
+    inventory: tuple[Path, ...] = ()
+    """Mapped landslides whose shapes are used."""
+    clear_scenes: int = 1
+    cloudy_scenes: int = 1
+    """On each side of the event."""
 
 
 @dataclass(frozen=True, slots=True)

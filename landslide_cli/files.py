@@ -46,6 +46,8 @@ def writing(path: Path) -> Iterator[None]:
         number = getattr(error, "errno", None)
         if number in _PERMISSION:
             raise OutputError(f"{path} cannot be written: {error}; choose another output folder") from error
+        if number is not None and number not in _DISK and not _on_a_disk(path):
+            raise OutputError(f"{path} cannot be written: {error}; choose another output folder") from error
         if number in _DISK or free_bytes(path) < FREE_BYTES_MIN:
             raise OutputError(
                 f"no space left to write {path} ({free_bytes(path) / 2**20:.0f} MiB free); "
@@ -56,8 +58,16 @@ def writing(path: Path) -> Iterator[None]:
 
 def free_bytes(path: Path) -> int:
     """Return the free space of the disk that holds `path` or will hold it."""
-    existing = next(p for p in (path, *path.absolute().parents) if p.exists())
-    return shutil.disk_usage(existing).free
+    return shutil.disk_usage(_existing(path)).free
+
+
+def _on_a_disk(path: Path) -> bool:
+    """Whether files can be kept there: /proc and its like have no size."""
+    return shutil.disk_usage(_existing(path)).total > 0
+
+
+def _existing(path: Path) -> Path:
+    return next(p for p in (path, *path.absolute().parents) if p.exists())
 
 
 def require_free(path: Path, needed_bytes: int) -> None:
@@ -66,6 +76,8 @@ def require_free(path: Path, needed_bytes: int) -> None:
     Raises:
         OutputError: less than `needed_bytes` is free where `path` lies.
     """
+    if not _on_a_disk(path):
+        raise OutputError(f"{path} is not on a disk; choose another output folder")
     free = free_bytes(path)
     if free < needed_bytes:
         raise OutputError(

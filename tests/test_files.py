@@ -53,3 +53,11 @@ def test_what_cannot_fit_is_refused_early(tmp_path: Path) -> None:
     require_free(tmp_path / "not" / "there" / "yet", 1)
     with pytest.raises(OutputError, match="make room"):
         require_free(tmp_path, 2**62)
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="no /proc here")
+def test_what_is_no_disk_is_not_called_full() -> None:
+    with pytest.raises(OutputError, match="is not on a disk"):
+        require_free(Path("/proc/landslide"), 1)
+    with pytest.raises(OutputError, match="cannot be written"), atomic(Path("/proc/landslide/file")):
+        pass

@@ -1,13 +1,14 @@
 import numpy as np
 import pytest
+from shapely.geometry import box
 
 from landslide_cli.simulation.landslides import (
-    LARGEST_M2,
-    SMALLEST_M2,
+    SIZES_M2,
     SOURCE_DEG,
     Scars,
     draw_areas_m2,
     make_scars,
+    outline_of,
 )
 from landslide_cli.simulation.terrain import Terrain, make_terrain
 
@@ -24,9 +25,9 @@ def scars(terrain: Terrain) -> Scars:
 
 def test_areas_follow_the_law_between_their_bounds() -> None:
     areas = draw_areas_m2(3e7, np.random.default_rng(0))
-    assert areas.min() >= SMALLEST_M2
-    assert areas.max() <= LARGEST_M2
-    assert 3e7 <= areas.sum() < 3e7 + LARGEST_M2
+    assert areas.min() >= SIZES_M2[0]
+    assert areas.max() <= SIZES_M2[1]
+    assert 3e7 <= areas.sum() < 3e7 + SIZES_M2[1]
     # The slope of the number of larger landslides is one less than that of their density, 2.4 in the tail.
     counts = [(areas > limit).sum() for limit in (4000, 16_000)]
     exponent = np.log(counts[0] / counts[1]) / np.log(4.0)
@@ -66,3 +67,26 @@ def test_none_start_where_it_is_not_allowed(terrain: Terrain) -> None:
     scars = make_scars(terrain, np.random.default_rng(0), share=0.03, allowed=nowhere)
     assert not scars.slides
     assert not scars.truth.any()
+
+
+def test_a_mapped_outline_is_laid_downhill() -> None:
+    rows, _ = np.mgrid[:200, :200].astype(np.float32)
+    hillside = Terrain(2000.0 - 7.0 * rows, rows, rows)
+    # Five times as long as wide.
+    outline = outline_of(box(0, 0, 500, 100).segmentize(50))
+    assert outline is not None
+    sizes = (20_000.0, 60_000.0)
+    scars = make_scars(
+        hillside, np.random.default_rng(3), share=1e-6, sizes_m2=sizes, outlines=[outline] * 3, allowed=rows < 90
+    )
+    (slide,) = scars.slides
+    assert scars.cover.sum() * 100 == pytest.approx(slide.area_m2, rel=0.02)
+    for seed in range(20):
+        scars = make_scars(hillside, np.random.default_rng(seed), share=1e-6, sizes_m2=sizes, outlines=[outline])
+        down, across = (np.ptp(axis) + 1 for axis in np.nonzero(scars.truth))
+        assert down > 1.3 * across
+
+
+def test_what_is_no_shape_is_none() -> None:
+    assert outline_of(box(0, 0, 1000, 1).segmentize(10)) is None
+    assert outline_of(box(0, 0, 10, 10)) is None

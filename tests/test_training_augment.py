@@ -170,3 +170,16 @@ def test_a_date_is_moved_by_a_pixel_at_most(batch: dict[str, Tensor]) -> None:
             if torch.equal(after[:, 2:-2, 2:-2], before.roll((r, c), (-2, -1))[:, 2:-2, 2:-2])
         ]  # fmt: skip
         assert len(offsets) == 1
+
+
+def test_dropped_bands_are_blank_on_both_dates_and_one_is_left() -> None:
+    torch.manual_seed(0)
+    images = {name: 1 + torch.rand(400, 5, 4, 4) for name in ("pre", "post")}
+    dropped = a.drop_bands(images, 0.6)
+    blank = {name: (image == 0).flatten(2).all(dim=2) for name, image in dropped.items()}
+    assert torch.equal(blank["pre"], blank["post"])
+    assert not blank["pre"].all(dim=1).any()
+    windows = blank["pre"].any(dim=1).float().mean().item()
+    assert 0.35 < windows < 0.6
+    kept = ~blank["pre"]
+    assert all(torch.equal(dropped[name][kept], images[name][kept]) for name in images)

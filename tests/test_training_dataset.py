@@ -1,6 +1,7 @@
 """What a network sees are the pixels of the event folders, and nothing that was not observed."""
 
 import pickle
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -55,6 +56,17 @@ def test_missing_bands_and_terrain_are_refused(dataset: Path) -> None:
     opened = TrainingSet.open(dataset)
     with pytest.raises(InputError, match="lacks B08"):
         PairWindows(opened, opened.of_split("train"), ("B04", "B08"))
+    spare = PairWindows(opened, opened.of_split("train"), ("B08", "B04"), spare=("B08",))[0]["pre"]
+    assert not spare[0].any()
+    assert np.array_equal(spare[1], PairWindows(opened, opened.of_split("train"), ("B04",))[0]["pre"][0])
+    record = {**opened.record, "events": [{**event, "terrain": False} for event in opened.record["events"]]}
+    flat = replace(opened, record=record)
+    with pytest.raises(InputError, match="event one has no terrain, which the network reads"):
+        PairWindows(flat, flat.of_split("train"), ("B04",))
+    ours, theirs = (PairWindows(s, s.of_split("train"), ("B04",), terrain=False)[0] for s in (flat, opened))
+    assert not ours["terrain"].any()
+    assert np.array_equal(ours["pre"], theirs["pre"])
+    assert np.array_equal(ours["weight"], theirs["weight"])
 
 
 def test_an_epoch_shows_each_window_once_in_an_order_of_its_own() -> None:

@@ -1,8 +1,10 @@
 """What is measured is what a count by hand gives, and what is written can be opened."""
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -13,7 +15,7 @@ from landslide_cli.config import EvaluateConfig, ExportConfig, TrainConfig
 from landslide_cli.errors import InputError, ModelError
 from landslide_cli.inference.card import ModelCard
 from landslide_cli.inference.engines import OnnxEngine
-from landslide_cli.training.plots import ALARM, HIT, MISS
+from landslide_cli.training.plots import ALARM, HIT, MISS, NAMES
 from landslide_cli.training.runs import read_metrics
 from landslide_cli.training.tiles_index import TrainingSet
 from landslide_cli.workflows.evaluate import PAPER, evaluate
@@ -28,6 +30,7 @@ def test_a_detector_that_sees_the_scar_is_perfect(dataset: Path, tmp_path: Path)
     assert summary.threshold_from == "best F1 on the validation windows"
     assert (summary.objects["found"], summary.objects["landslides"], summary.objects["false_alarms"]) == (1, 1, 0)
     assert list(summary.by_event) == ["three"]
+    assert 0 < summary.objects["mapped_share"] < 0.1
     facts = json.loads((tmp_path / "out" / "metrics.json").read_text())
     assert facts["at_threshold"] == summary.at_threshold
     report = (tmp_path / "out" / "report.md").read_text()
@@ -39,7 +42,10 @@ def test_a_detector_that_sees_the_scar_is_perfect(dataset: Path, tmp_path: Path)
 
 def test_the_map_shows_hits_misses_and_alarms_in_their_place(dataset: Path, tmp_path: Path) -> None:
     evaluate(EvaluateConfig("red-change", dataset, out=tmp_path / "out", threshold=0.3))
-    (path,) = (tmp_path / "out" / "maps").iterdir()
+    (path,) = (tmp_path / "out" / "maps").glob("*.tif")
+    entries = ElementTree.parse(path.with_suffix(".qml")).findall(".//paletteEntry")
+    assert {int(e.attrib["value"]): e.attrib["label"] for e in entries} == {0: "none", **NAMES}
+    assert [e.attrib["alpha"] for e in entries] == ["0", "255", "255", "255"]
     opened = TrainingSet.open(dataset)
     with rasterio.open(path) as source, rasterio.open(opened.mask("three")) as truth:
         codes = source.read(1)
@@ -75,6 +81,12 @@ def test_a_run_is_measured_with_its_best_weights(dataset: Path, tmp_path: Path) 
     assert summary.average_precision == pytest.approx(validation["average_precision"], abs=2e-3)
     exported = export(ExportConfig(tmp_path / "run", tmp_path / "trained.onnx"))
     assert exported.difference <= PARITY
+    # The events of this training set lie in the same place.
+    shared = tuple(f"{pair} share ground across splits" for pair in ("one and two", "two and three"))
+    assert summary.beware == shared
+    learned = evaluate(EvaluateConfig(str(tmp_path / "run"), dataset, split="train", device="cpu", out=tmp_path / "o"))
+    assert learned.beware[0] == "run has learned from events of these names: one"
+    assert "Beware" in (tmp_path / "o" / "report.md").read_text()
     card = OnnxEngine(exported.model, "cpu").card
     assert (card.architecture, card.bands, card.terrain, card.tile_px) == ("tinycd", TRAINED_BANDS, False, 64)
     again = evaluate(EvaluateConfig(str(exported.model), dataset, split="validation", threshold=0.5))
@@ -86,11 +98,11 @@ def test_a_run_is_measured_with_its_best_weights(dataset: Path, tmp_path: Path) 
 
 def test_a_split_without_windows_and_other_mistakes_are_told(dataset: Path, tmp_path: Path) -> None:
     base = EvaluateConfig("red-change", dataset, out=tmp_path / "out")
-    with pytest.raises(InputError, match=r"split 'other'.*test, train, validation"):
+    with pytest.raises(InputError, match=r"split 'other' is unknown; give train, validation, test"):
         evaluate(replace(base, split="other"))
     with pytest.raises(InputError, match="between 0 and 1"):
         evaluate(replace(base, threshold=1.5))
-    with pytest.raises(InputError, match="B08"):
+    with pytest.raises(ModelError, match="reads B08, which event one"):
         evaluate(replace(base, model="rdndvi"))
     with pytest.raises(InputError, match="not a run folder"):
         evaluate(replace(base, model=str(tmp_path)))
@@ -100,3 +112,16 @@ def test_a_split_without_windows_and_other_mistakes_are_told(dataset: Path, tmp_
     evaluate(base)
     with pytest.raises(InputError, match="--overwrite"):
         evaluate(base)
+
+
+def test_events_without_terrain_can_be_measured_by_what_does_not_read_it(dataset: Path, tmp_path: Path) -> None:
+    flat = dataset.with_name(f"{dataset.name}-flat")
+    shutil.copytree(dataset, flat)
+    record = json.loads((flat / "dataset.json").read_text())
+    record["events"] = [{**event, "terrain": False} for event in record["events"]]
+    (flat / "dataset.json").write_text(json.dumps(record))
+    assert evaluate(EvaluateConfig("red-change", flat, out=tmp_path / "out")).at_threshold["f1"] == pytest.approx(1)
+    card = ModelCard(**{**{f: getattr(CARD, f) for f in CARD.__slots__}, "bands": ("B04", "B03"), "terrain": True})
+    path = str(write_model(tmp_path / "steep.onnx", card))
+    with pytest.raises(ModelError, match="reads terrain, and event one"):
+        evaluate(EvaluateConfig(path, flat))

@@ -1,3 +1,6 @@
+import hashlib
+import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -5,12 +8,12 @@ import torch
 from conftest import CARD
 from torch import Tensor, nn
 
-from landslide_cli.errors import ModelError
+from landslide_cli.errors import InputError, ModelError
 from landslide_cli.inference.card import ModelCard
 from landslide_cli.inference.engines import OnnxEngine
 from landslide_cli.training.export import SelfContained
 from landslide_cli.training.normalisation import PaperNormalisation
-from landslide_cli.workflows.export import PARITY, export_model
+from landslide_cli.workflows.export import PARITY, export_model, with_facts
 
 TERRAIN_CARD = ModelCard(**{**{f: getattr(CARD, f) for f in CARD.__slots__}, "terrain": True})
 
@@ -29,13 +32,31 @@ class Small(nn.Module):
         return logits
 
 
+def test_a_card_takes_what_a_person_adds(tmp_path: Path) -> None:
+    path = tmp_path / "card.toml"
+    path.write_text('limits = "flat ground"\ntile_px = 256\n[scores]\nsimulated_f1 = 0.5')
+    card = with_facts(replace(CARD, scores={"validation_f1": 0.6}), path)
+    assert (card.limits, card.tile_px, card.bands) == ("flat ground", 256, CARD.bands)
+    assert card.scores == {"validation_f1": 0.6, "simulated_f1": 0.5}
+    for text in ('bands = ["B02"]', 'tile_px = "256"'):
+        path.write_text(text)
+        with pytest.raises(InputError, match="cannot be given"):
+            with_facts(CARD, path)
+    path.write_text("limits =")
+    with pytest.raises(InputError, match="as TOML"):
+        with_facts(CARD, path)
+
+
 def test_the_file_agrees_with_torch_and_carries_its_card(tmp_path: Path) -> None:
     torch.manual_seed(0)
     summary = export_model(SelfContained(PaperNormalisation(), Small()), TERRAIN_CARD, tmp_path / "small.onnx")
     assert summary.difference <= PARITY
     assert summary.rounding < 0.01
     assert OnnxEngine(summary.model, "cpu").card == TERRAIN_CARD
-    assert [p.name for p in tmp_path.iterdir()] == ["small.onnx"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["small.json", "small.onnx"]
+    item = json.loads((tmp_path / "small.json").read_text())
+    sha256 = hashlib.sha256(summary.model.read_bytes()).hexdigest()
+    assert item["assets"]["model"]["file:checksum"] == f"1220{sha256}"
 
 
 def test_a_network_that_diverged_is_refused_and_nothing_written(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -146,7 +147,7 @@ def test_a_scene_that_is_all_nodata_is_not_used(catalog: SimulatedCatalog, calm:
                     profile = source.profile | {"driver": "GTiff"}
                 with rasterio.open(path, "w", **profile) as target:
                     target.write(np.zeros((1, profile["height"], profile["width"]), profile["dtype"]))
-    other = SimulatedCatalog(folder / "items.json", catalog.aoi, catalog.event_date, catalog.truth, catalog.inventory)
+    other = replace(catalog, items=folder / "items.json")
     fetch(other, tmp_path / "event", Faults())
     event = Event.open(tmp_path / "event")
     assert used not in {s["datetime"][:10] for s in event.scenes}

@@ -89,9 +89,32 @@ def test_red_change_needs_neither_infrared_nor_terrain(make_event: Maker) -> Non
 
 def test_missing_bands_are_named_with_a_model_that_would_run(make_event: Maker) -> None:
     event = make_event(bands=("B02", "B03", "B04"))
-    with pytest.raises(ModelError, match=r"rdndvi reads B08.*use --model red-change") as caught:
+    with pytest.raises(ModelError, match=r"rdndvi reads B08.*use --model bbunet-rgb") as caught:
         predict(PredictConfig(event, model="rdndvi"))
     assert caught.value.exit_code == 5
+
+
+def test_a_spare_band_may_be_missing_and_is_blank(
+    make_event: Maker, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    event = make_event()
+    card = replace(CARD, bands=("B02", "B11", "B04"))
+    path = str(write_model(tmp_path / "strict.onnx", card))
+    with pytest.raises(ModelError, match="reads B11, which"):
+        predict(PredictConfig(event, model=path))
+    path = str(write_model(tmp_path / "spare.onnx", replace(card, spare_bands=("B11",))))
+    predict(PredictConfig(event, model=path))
+    assert "lack B11" in caplog.text
+    assert Event.open(event).step("predict")["blank_bands"] == ["B11"]
+    with rasterio.open(event / "probability.tif") as source:
+        blank = source.read(1)
+    predict(PredictConfig(event, model=str(write_model(tmp_path / "two.onnx"))))
+    with rasterio.open(event / "probability.tif") as source:
+        both = source.read(1)
+    seen = both != 255
+    assert np.array_equal(seen, blank != 255)
+    # Two of three bands changed.
+    assert np.abs(blank[seen] - both[seen] * (2 / 3)).max() <= 1.01
 
 
 def test_a_model_that_reads_terrain_is_refused_without(make_event: Maker, tmp_path: Path) -> None:
@@ -104,19 +127,20 @@ def test_a_model_that_reads_terrain_is_refused_without(make_event: Maker, tmp_pa
 def test_the_shipped_network_runs_when_an_event_has_what_it_reads(make_event: Maker) -> None:
     assert "bbunet" in shipped_models()
     event = make_event(bands=("B02", "B03", "B04"), shape=(64, 64))
-    with pytest.raises(ModelError, match="bbunet reads B01"):
+    with pytest.raises(ModelError, match=r"bbunet reads B08.*use --model bbunet-rgb"):
         predict(PredictConfig(event))
 
 
 @pytest.mark.parametrize(
     ("change", "error", "message"),
     [
-        ({"model": "no-such-model"}, ModelError, "known: bbunet, rdndvi, red-change"),
+        ({"model": "no-such-model"}, ModelError, "known: bbunet-rgb, bbunet, rdndvi, red-change"),
         ({"device": "gpu"}, InputError, "auto, cuda, cpu"),
         ({"threshold": 0.0}, InputError, "--threshold 0"),
         ({"threshold": 1.5}, InputError, "--threshold 1.5"),
         ({"stride": 300}, InputError, "--stride 300"),
         ({"event": Path("missing")}, InputError, "not an event folder"),
+        ({"model": str(Path(__file__).parent)}, ModelError, "landslide export"),
     ],
 )
 def test_bad_input_is_refused(

@@ -111,6 +111,40 @@ def test_an_interrupted_run_goes_on_to_the_same_numbers(
     assert all(torch.equal(ours[key], theirs[key]) for key in ours)
 
 
+def test_resuming_does_not_depend_on_the_processes_that_read(
+    dataset: Path, recipe_file: Path, run: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "run"
+    train(replace(config(dataset, recipe_file, out, epochs=1), workers=1))
+    train(TrainConfig(dataset, out, resume=True, epochs=3, workers=1, device="cpu"))
+    assert numbers(out) == numbers(run)
+
+
+def test_a_run_that_ended_in_its_first_epoch_is_begun_anew(
+    dataset: Path, recipe_file: Path, run: Path, tmp_path: Path
+) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    out = tmp_path / "run"
+    with pytest.raises(KeyboardInterrupt):
+        train(config(dataset, recipe_file, out), interrupt)
+    assert (out / RECORD).exists()
+    with pytest.raises(InputError, match="without --resume"):
+        train(TrainConfig(dataset, out, resume=True))
+    assert train(config(dataset, recipe_file, out, epochs=1)).epochs == 1
+    assert numbers(out) == numbers(run)[:1]
+
+
+def test_a_device_that_is_not_there_leaves_nothing(dataset: Path, recipe_file: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="--device tpu is unknown"):
+        train(replace(config(dataset, recipe_file, tmp_path / "run"), device="tpu"))
+    if not torch.cuda.is_available():
+        with pytest.raises(InputError, match="finds no GPU"):
+            train(replace(config(dataset, recipe_file, tmp_path / "run"), device="cuda"))
+    assert not (tmp_path / "run").exists()
+
+
 def test_a_finished_run_is_kept_and_can_be_trained_on(
     dataset: Path, recipe_file: Path, run: Path, tmp_path: Path
 ) -> None:
@@ -118,11 +152,15 @@ def test_a_finished_run_is_kept_and_can_be_trained_on(
         train(config(dataset, recipe_file, run))
     with pytest.raises(InputError, match="has trained its 3 epochs"):
         train(TrainConfig(dataset, run, resume=True))
-    with pytest.raises(InputError, match="leave out --batch"):
+    with pytest.raises(InputError, match="another batch"):
         train(TrainConfig(dataset, run, resume=True, batch=7))
     out = tmp_path / "run"
     shutil.copytree(run, out)
-    assert train(TrainConfig(dataset, out, resume=True, epochs=4, workers=0, device="cpu")).epochs == 4
+    other = altered(dataset, tmp_path / "c", "train", landslide_px=np.int32(5))
+    with pytest.raises(InputError, match="holds other windows"):
+        train(TrainConfig(other, out, resume=True, epochs=4))
+    # The command it began with, once more.
+    assert train(config(dataset, recipe_file, out, resume=True, epochs=4)).epochs == 4
     with pytest.raises(InputError, match="not a run folder"):
         train(TrainConfig(dataset, tmp_path / "none", resume=True))
 

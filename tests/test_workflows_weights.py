@@ -58,7 +58,7 @@ def imported(published: Published, tmp_path_factory: pytest.TempPathFactory) -> 
     (folder / "mine.onnx").write_text("an old model")
     summary = import_weights(folder / "published.pt", folder / "mine.onnx", **options)
     assert summary.difference <= PARITY
-    assert sorted(path.name for path in folder.iterdir()) == ["mine.onnx", "published.pt"]
+    assert sorted(path.name for path in folder.iterdir()) == ["mine.json", "mine.onnx", "published.pt"]
     return summary.model
 
 

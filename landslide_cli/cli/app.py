@@ -17,6 +17,7 @@ from landslide_cli.cli.map import map_
 from landslide_cli.cli.predict import predict
 from landslide_cli.cli.prepare import prepare
 from landslide_cli.cli.scenes import scenes
+from landslide_cli.cli.simulate import simulate
 from landslide_cli.cli.train import train
 from landslide_cli.cli.vectorize import vectorize
 from landslide_cli.cli.weights import weights
@@ -65,7 +66,7 @@ def _options(
 
 
 app.command("map")(map_)
-for command in (fetch, scenes, predict, vectorize, prepare, train, evaluate, export, demo, info):
+for command in (fetch, scenes, predict, vectorize, prepare, train, evaluate, export, simulate, demo, info):
     app.command()(command)
 app.add_typer(inventories)
 app.add_typer(weights, name="weights", no_args_is_help=True)

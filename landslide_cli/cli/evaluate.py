@@ -56,7 +56,7 @@ def evaluate(
 
 def rows(summary: "EvaluateSummary") -> dict[str, str]:
     """Return what a person reads of an evaluation."""
-    from landslide_cli.workflows.evaluate import PAPER, PAPER_THRESHOLD, text
+    from landslide_cli.workflows.evaluate import PAPER, PAPER_THRESHOLD, percent, text
 
     table = {
         "model": summary.model,
@@ -69,11 +69,14 @@ def rows(summary: "EvaluateSummary") -> dict[str, str]:
         "average precision": text(summary.average_precision),
         "calibration": f"expected error {text(summary.calibration['expected_error'])}",
         "landslides": f"{summary.objects['found']} of {summary.objects['landslides']} found; "
-        f"{summary.objects['false_alarms']} of {summary.objects['regions']} mapped regions are none",
+        f"{summary.objects['false_alarms']} of {summary.objects['regions']} mapped regions are none; "
+        f"mapped is {percent(summary.objects['mapped_share'])} of the ground",
         "events": "\n".join(f"{name}: {_scores(scores)}" for name, scores in summary.by_event.items()),
         "paper, Haiti": "\n".join(f"{name}: F1 {f1:.3f}, P {p:.3f}, R {r:.3f}" for name, (f1, p, r) in PAPER.items()),
         "took": f"{summary.seconds:.0f} s, {summary.windows_per_second:.1f} windows/s",
     }
+    if summary.beware:
+        table["beware"] = "\n".join(f"{reason}: the scores are too good" for reason in summary.beware)
     return table | ({"written": str(summary.out)} if summary.out else {})
 
 

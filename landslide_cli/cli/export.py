@@ -15,6 +15,10 @@ if TYPE_CHECKING:
 Run = Annotated[Path, typer.Argument(metavar="RUN", help="Run folder made by `landslide train`.")]
 Out = Annotated[Path, typer.Option(metavar="NAME.onnx", help="Model file to write.")]
 Half = Annotated[bool, typer.Option("--half", help="Compute in float16: for GPUs.")]
+Card = Annotated[
+    Path | None,
+    typer.Option(metavar="TOML", help="What the model should say of itself: limits, training_data, scores, tile_px."),
+]
 Licence = Annotated[str, typer.Option(help="Of the weights, as the model's card states it.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an existing file.")]
 
@@ -24,6 +28,7 @@ def export(
     out: Out,
     half: Half = False,
     licence: Licence = o.default(ExportConfig, "licence"),
+    card: Card = None,
     overwrite: Overwrite = False,
     as_json: o.Json = False,
     verbose: o.Verbose = False,

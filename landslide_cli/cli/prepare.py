@@ -28,7 +28,9 @@ EventDates = Annotated[
     typer.Option(metavar="DATE", help="Day of an inventory's landslides, YYYY-MM-DD, whatever its attributes say."),
 ]
 WindowPx = Annotated[int, typer.Option("--window", min=1, help="Side of the windows in pixels.")]
-StridePx = Annotated[int, typer.Option("--stride", min=1, help="Pixels between windows.")]
+StridePx = Annotated[
+    int | None, typer.Option("--stride", min=1, help="Pixels between windows.", show_default="half a window")
+]
 MaxCloud = Annotated[float, typer.Option(min=0, max=100, help="Percent of a window under cloud on either date.")]
 MinPixels = Annotated[int, typer.Option(min=0, help="Landslide pixels that a window must show on both dates.")]
 AllTouched = Annotated[
@@ -58,7 +60,7 @@ def prepare(
     date_attribute: DateAttribute = None,
     event_date: EventDates = None,
     window: WindowPx = o.default(PrepareConfig, "window"),
-    stride: StridePx = o.default(PrepareConfig, "stride"),
+    stride: StridePx = None,
     max_cloud: MaxCloud = o.default(PrepareConfig, "max_cloud"),
     min_pixels: MinPixels = o.default(PrepareConfig, "min_pixels"),
     all_touched: AllTouched = False,
@@ -86,21 +88,32 @@ def rows(summary: "PrepareSummary") -> dict[str, str]:
     table = {"training set": f"{summary.dataset}" + (" (already prepared, kept)" if summary.reused else "")}
     table["events"] = "\n".join(
         f"{event['name']} {event['event_date']}: {_landslides(event['landslides'])}; "
-        f"{event['windows']} windows of {event['pairs']} image pairs"
+        f"{event['windows']} windows of {event['pairs']} image pair{'s' if event['pairs'] != 1 else ''}"
         for event in summary.events
     )
     for name, count in summary.windows.items():
         table[name] = f"{count:,} windows (paper: {summary.paper_windows[name]:,})"
-    if not summary.windows["validation"] + summary.windows["test"]:
-        table["beware"] = "all windows are for training; set events apart with --validation, --test or --halve"
+    if beware := _beware(summary):
+        table["beware"] = "\n".join(beware)
     for name, where in summary.halved.items():
         table[f"{name} halved"] = where
-    for one, other in summary.overlapping:
-        table["overlap"] = table.get("overlap", "") + f"{one} and {other} share ground across splits\n"
     reasons = {**tiles.REASONS, **splits.REASONS}
     table["left out"] = "\n".join(f"{n:,} {reasons[reason]}" for reason, n in summary.left_out.items() if n) or "none"
     table["took"] = f"{summary.seconds:.1f} s; {summary.megabytes:.1f} MB"
     return table
+
+
+def _beware(summary: "PrepareSummary") -> list[str]:
+    """Say what makes the training set of little use, or its scores too good."""
+    counts, beware = summary.windows, []
+    if not counts["validation"] + counts["test"]:
+        beware.append("all windows are for training; set events apart with --validation, --test or --halve")
+    if not counts["train"]:
+        beware.append("no window is for training: this set can only be used to evaluate")
+    beware += [
+        f"{one} and {other} share ground across splits: scores will be too good" for one, other in summary.overlapping
+    ]
+    return beware
 
 
 def _landslides(counts: "dict[str, int]") -> str:

@@ -35,6 +35,9 @@ Seed = Annotated[int | None, typer.Option(min=0, help="Of weights and chance.", 
 EncoderWeights = Annotated[
     Path | None, typer.Option(metavar="FILE", help="SSL4EO-S12 ResNet (MoCo or DINO) to start the encoder with.")
 ]
+Start = Annotated[
+    Path | None, typer.Option(metavar="MODEL.onnx", help="Model of the same network to begin with, to train it on.")
+]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on after the last epoch of this run that ended.")]
 Device = Annotated[str, typer.Option(metavar="auto|cuda|cpu", help="All GPUs of the machine are used.")]
 Workers = Annotated[int, typer.Option(min=0, help="Processes that read windows.")]
@@ -51,6 +54,7 @@ def train(
     batch: Batch = None,
     seed: Seed = None,
     encoder_weights: EncoderWeights = None,
+    start: Start = None,
     resume: Resume = False,
     device: Device = o.default(TrainConfig, "device"),
     workers: Workers = o.default(TrainConfig, "workers"),

@@ -28,6 +28,8 @@ class ModelCard:
     tile_px: int = 256
     """Side of the windows the model learned on."""
     training_data: str = ""
+    spare_bands: tuple[str, ...] = ()
+    """Bands that may be missing: the model has learned to do without, less well, if they are 0 on both dates."""
     scores: Mapping[str, float] = field(default_factory=dict)
     """Measured scores, by name, each 0..1."""
     limits: str = ""
@@ -56,6 +58,7 @@ class ModelCard:
             raw: dict[str, Any] = json.loads(metadata[METADATA_KEY])
             known = {f.name for f in fields(cls)}
             values = {key: value for key, value in raw.items() if key in known}
-            return cls(**{**values, "bands": tuple(values["bands"])})
+            tuples: dict[str, Any] = {key: tuple(values[key]) for key in ("bands", "spare_bands") if key in values}
+            return cls(**{**values, **tuples})
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise ModelError(f"the model card in {source} cannot be read ({error}); export the model again") from error

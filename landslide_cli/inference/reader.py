@@ -30,11 +30,13 @@ class EventReader:
     """Reads strips of an event's rasters; a context manager."""
 
     def __init__(self, event: Event, bands: Sequence[str]) -> None:
-        """Open the `bands` of `event`; where it has terrain, pixels without are not usable."""
+        """Open the `bands` of `event`, 0 for those it lacks; where it has terrain, pixels without are not usable."""
         self._images = [rasterio.open(event.path(side)) for side in ("pre", "post")]
         self._clear = rasterio.open(event.path("clear"))
         self._terrain = rasterio.open(event.path("terrain")) if event.has("terrain") else None
-        self._indexes = [event.bands.index(band) + 1 for band in bands]
+        there = [(channel, event.bands.index(band) + 1) for channel, band in enumerate(bands) if band in event.bands]
+        self._channels, self._indexes = ([pair[side] for pair in there] for side in (0, 1))
+        self._bands = len(bands)
         self.height: int = self._clear.height
         self.width: int = self._clear.width
 
@@ -51,7 +53,7 @@ class EventReader:
     def read(self, row: int, rows: int) -> Strip:
         """Read `rows` rows from `row` on."""
         window = Window(0, row, self.width, rows)
-        pre, post = (dataset.read(self._indexes, window=window) for dataset in self._images)
+        pre, post = (self._read_image(dataset, window) for dataset in self._images)
         usable = self._clear.read(1, window=window) == CLEAR
         terrain = None
         if self._terrain is not None:
@@ -59,3 +61,11 @@ class EventReader:
             # A detector masks by slope: where it is unknown, neither answer would be honest.
             usable &= np.isfinite(terrain).all(axis=0)
         return Strip(pre, post, terrain, usable)
+
+    def _read_image(self, dataset: rasterio.DatasetReader, window: Window) -> NDArray[np.uint16]:
+        pixels: NDArray[np.uint16] = dataset.read(self._indexes, window=window)
+        if len(self._indexes) == self._bands:
+            return pixels
+        image = np.zeros((self._bands, *pixels.shape[1:]), pixels.dtype)
+        image[self._channels] = pixels
+        return image

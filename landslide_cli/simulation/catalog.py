@@ -1,9 +1,9 @@
 """A made-up event written as a STAC catalog in the layout of the Planetary Computer."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 from math import ceil, floor
 from pathlib import Path
@@ -16,11 +16,15 @@ from affine import Affine
 from odc.geo.geobox import GeoBox
 from rasterio.features import shapes
 from rasterio.warp import Resampling, reproject, transform_geom
+from shapely.affinity import translate
 from shapely.geometry import mapping
+from shapely.geometry import shape as shape_of
+from shapely.geometry.base import BaseGeometry
+from shapely.ops import unary_union
 
 from landslide_cli.errors import OutputError
 from landslide_cli.imagery.bands import BAND_GSD_M, BANDS, BASELINE_OFFSET, GSD_M, NODATA, REFLECTANCE_ONE, SCL
-from landslide_cli.simulation.arrays import Codes, Floats
+from landslide_cli.simulation.arrays import Codes, Floats, fractal
 from landslide_cli.simulation.grids import (
     COARSEST_M,
     TERRAIN_MARGIN_PX,
@@ -32,10 +36,12 @@ from landslide_cli.simulation.grids import (
     upsample,
 )
 from landslide_cli.simulation.items import SCL_GSD_M, HrefOf, Item, elevation_item, scene_item, scene_path
+from landslide_cli.simulation.landslides import Outline
+from landslide_cli.simulation.nature import PLAIN, Nature
 from landslide_cli.simulation.rasters import write_cog
 from landslide_cli.simulation.render import Acquisition, Scene, render, sun_position
 from landslide_cli.simulation.terrain import Terrain, make_terrain
-from landslide_cli.simulation.world import make_world
+from landslide_cli.simulation.world import World, make_world
 
 REVISIT_DAYS: Final = 5
 """Two satellites pass every place this often."""
@@ -61,6 +67,10 @@ class SimulatedCatalog:
     """uint8, 1 = landslide, in the western UTM zone, 10 m, covers the area of interest."""
     inventory: Path
     """The same truth as polygons in EPSG:4326."""
+    mapped: Path
+    """The truth as somebody would have mapped it: a little shifted, some missing, some merged."""
+    changes: Path
+    """uint8 on the grid of `truth`: a `Change` where something else than a landslide changed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,25 +111,34 @@ def write_catalog(
     cloudy_scenes: int = 1,
     clear_scenes: int = 1,
     base_url: str | None = None,
+    nature: Nature = PLAIN,
+    terrain: Terrain | None = None,
+    outlines: Sequence[Outline] = (),
 ) -> SimulatedCatalog:
     """Make up an event and write its images, elevation, truth and STAC items into `folder`.
 
     `shape` is the height and width of the area in pixels of 10 m; `centre` its longitude (a multiple of 6)
     and latitude; `cloudy_scenes` and `clear_scenes` count for each side of the event. Links are relative to
     the items file, or begin with `base_url`, which then is the prefix of the Sentinel-2 container: the path
-    of a link on its server is the path of the file in `folder`. The same arguments give the same bytes.
+    of a link on its server is the path of the file in `folder`. `nature` sets the conditions, `terrain` (of
+    `terrain_shape`) the ground, `outlines` the shape of some landslides. The same arguments give the same bytes.
     """
     layout = make_layout(centre, shape)
     links = Links(folder, base_url)
     seeds = np.random.SeedSequence(seed).spawn(3)
-    terrain = make_terrain(layout.terrain.shape.yx, np.random.default_rng(seeds[0]))
-    world = make_world(terrain.crop(TERRAIN_MARGIN_PX, layout.world.shape.yx), np.random.default_rng(seeds[1]))
+    if terrain is None:
+        terrain = make_terrain(layout.terrain.shape.yx, np.random.default_rng(seeds[0]))
+    world = make_world(
+        terrain.crop(TERRAIN_MARGIN_PX, layout.world.shape.yx), np.random.default_rng(seeds[1]), nature, outlines
+    )
     catalog = SimulatedCatalog(
         items=folder / "items.json",
         aoi=folder / "aoi.geojson",
         event_date=event_date,
         truth=folder / "truth.tif",
         inventory=folder / "landslides.geojson",
+        mapped=folder / "landslides_mapped.geojson",
+        changes=folder / "changes.tif",
     )
     scenes = np.random.default_rng(seeds[2])
     items: list[Item] = []
@@ -135,26 +154,55 @@ def write_catalog(
                     grid = granule.grid.zoom_out(granule.grid.shape[0] // image.shape[0])
                     resampling = Resampling.nearest if key == "SCL" else Resampling.average
                     jobs.append(pool.submit(write_cog, path, image, grid, nodata=NODATA, resampling=resampling))
-        for name, grid, elevation in elevation_tiles(terrain, layout):
+        surface = replace(terrain, elevation_m=_surface_m(terrain, world))
+        for name, grid, elevation in elevation_tiles(surface, layout):
             path, href = links.elevation(f"ALPSMLC30_{name}_DSM.tif")
             items.append(elevation_item(name, grid, href))
             jobs.append(pool.submit(write_cog, path, elevation, grid, nodata=DEM_NODATA))
-        jobs.append(
-            pool.submit(
-                write_cog,
-                catalog.truth,
-                world.truth,
-                layout.world,
-                nodata=None,
-                resampling=Resampling.nearest,
-            )
-        )
+        for path, codes in ((catalog.truth, world.truth), (catalog.changes, world.changes)):
+            jobs.append(pool.submit(write_cog, path, codes, layout.world, nodata=None, resampling=Resampling.nearest))
         for job in jobs:
             job.result()
     _write_json(catalog.items, {"type": "FeatureCollection", "features": items})
     _write_features(catalog.aoi, [mapping(layout.aoi.extent.to_crs("EPSG:4326").geom)])
-    _write_features(catalog.inventory, _polygons(world.truth, layout.world))
+    exact = [shape_of(polygon) for polygon in _polygons(world.truth, layout.world)]
+    _write_features(catalog.inventory, _to_degrees(exact, layout.world))
+    mapped = mapped_by_hand(exact, np.random.default_rng(seeds[2].spawn(1)[0]))
+    _write_features(catalog.mapped, _to_degrees(mapped, layout.world))
     return catalog
+
+
+def terrain_shape(centre: tuple[float, float], shape: tuple[int, int]) -> tuple[int, int]:
+    """Height and width of the terrain that an event needs, which reaches beyond its area."""
+    height, width = make_layout(centre, shape).terrain.shape.yx
+    return height, width
+
+
+def mapped_by_hand(polygons: Sequence[BaseGeometry], rng: np.random.Generator) -> list[BaseGeometry]:
+    """Polygons in metres as an inventory has them: shifted, generalised, neighbours merged, small ones missed."""
+    shift_m = rng.normal(0.0, 3.0, 2)
+    drawn = []
+    for polygon in polygons:
+        if rng.random() < 0.12 * np.exp(-polygon.area / 2_000.0) + 0.02:
+            continue
+        x, y = np.clip(shift_m + rng.normal(0.0, 3.0, 2), -15.0, 15.0)
+        drawn.append(
+            translate(polygon.simplify(rng.uniform(2.0, 8.0)).buffer(rng.normal(0.0, 2.0), join_style="mitre"), x, y)
+        )
+    # Who maps in a hurry draws one outline around two landslides.
+    near = unary_union([polygon.buffer(8.0, quad_segs=2) if rng.random() < 0.15 else polygon for polygon in drawn])
+    return [part for part in getattr(near, "geoms", [near]) if part.area > 0.0]
+
+
+def _surface_m(terrain: Terrain, world: World) -> Floats:
+    """What a satellite would have made of the elevation; (h, w) on the grid of the whole terrain."""
+    surface_m = terrain.elevation_m.copy()
+    if world.nature.surface_model:
+        inner = (slice(TERRAIN_MARGIN_PX, -TERRAIN_MARGIN_PX),) * 2
+        surface_m[inner] = world.surface_m
+        noise = np.random.default_rng(int(abs(float(surface_m[0, 0])) * 1000))
+        surface_m += 1.2 * fractal(terrain.shape, noise, exponent=1.0, shortest_px=6)
+    return surface_m
 
 
 def plan(
@@ -258,7 +306,11 @@ def tile_name(east: int, north: int) -> str:
 
 def _polygons(truth: Codes, grid: GeoBox) -> list[dict[str, Any]]:
     found = shapes(truth, mask=truth == 1, connectivity=8, transform=grid.transform)
-    return [transform_geom(grid.crs, "EPSG:4326", polygon, precision=7) for polygon, _ in found]
+    return [polygon for polygon, _ in found]
+
+
+def _to_degrees(polygons: Sequence[BaseGeometry], grid: GeoBox) -> list[dict[str, Any]]:
+    return [transform_geom(grid.crs, "EPSG:4326", mapping(polygon), precision=7) for polygon in polygons]
 
 
 def _write_features(path: Path, geometries: list[Any]) -> None:

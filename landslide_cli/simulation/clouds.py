@@ -40,21 +40,38 @@ def make_clouds(
     return Clouds(opacity, shadow)
 
 
-def classify(clouds: Clouds, reflectance: Floats, water: Floats, rng: np.random.Generator) -> Codes:
+def classify(
+    clouds: Clouds,
+    reflectance: Floats,
+    water: Floats,
+    rng: np.random.Generator,
+    snow: Floats | None = None,
+    sunlight: Floats | None = None,
+    mistakes: float = 1.0,
+) -> Codes:
     """Scene classification (h, w) uint8 of reflectance (12, h, w), with the faults of a real one.
 
-    Rims of clouds and shadows are missed here and there, and some bright ground is taken for cloud.
+    Rims of clouds and shadows are missed here and there, some bright ground is taken for cloud, and dark slopes for
+    cloud shadow. `mistakes` is a factor on the first; `snow` and `sunlight` (h, w) are what lies there and how it
+    is lit.
     """
     red, nir, swir = reflectance[3], reflectance[7], reflectance[10]
     ndvi = (nir - red) / np.maximum(nir + red, 1e-3)
     codes = np.where(ndvi > 0.42, np.uint8(SCL.VEGETATION), np.uint8(SCL.NOT_VEGETATED))
     codes[(nir < 0.10) & (swir < 0.07)] = SCL.DARK
     codes[water > 0.5] = SCL.WATER
+    if snow is not None:
+        codes[snow > 0.5] = SCL.SNOW
+    if sunlight is not None:
+        dark = (sunlight < 0.15) & (codes != SCL.WATER)
+        codes[dark] = SCL.DARK
+        codes[dark & (fractal(water.shape, rng, exponent=2.0, longest_px=60) > 1.2)] = SCL.CLOUD_SHADOW
 
-    doubt = 1.0 + 0.18 * fractal(water.shape, rng, exponent=2.0, longest_px=40)
+    doubt = 1.0 + 0.18 * mistakes * fractal(water.shape, rng, exponent=2.0, longest_px=40)
     codes[clouds.shadow * doubt > 0.55] = SCL.CLOUD_SHADOW
     seen = clouds.opacity * doubt
     codes[seen > 0.16] = SCL.THIN_CIRRUS
-    codes[(seen > 0.40) | (reflectance[1] > 0.24)] = SCL.CLOUD_MEDIUM
+    bright = (reflectance[1] > 0.24) & (codes != SCL.SNOW)
+    codes[(seen > 0.40) | bright] = SCL.CLOUD_MEDIUM
     codes[seen > 0.65] = SCL.CLOUD_HIGH
     return codes.astype(np.uint8)

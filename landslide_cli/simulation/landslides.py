@@ -1,16 +1,28 @@
 """Landslides: where they start, how far they run, and the share of every pixel that they cover."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
+from affine import Affine
+from rasterio.features import rasterize
 from scipy.ndimage import gaussian_filter
+from shapely.geometry import Polygon
 
 from landslide_cli.imagery.bands import GSD_M
 from landslide_cli.simulation.arrays import Codes, Flags, Floats, fractal, ramp
 from landslide_cli.simulation.terrain import Terrain
 
-SMALLEST_M2, LARGEST_M2 = 400.0, 60_000.0
+SIZES_M2 = (400.0, 60_000.0)
+SHARE_OF_OUTLINES = 0.5
+"""Landslides that take the shape of a mapped one, where there are any."""
+FINER = 4
+"""Outlines are burned at a quarter of a pixel."""
+
+Outline: TypeAlias = npt.NDArray[np.float64]
+"""(n, 2) x and y of a ring about its centre, of area 1, longest along x."""
 SOURCE_DEG = 25.0
 """Steepness from which ground can fail."""
 STEP_M = 10.0
@@ -49,18 +61,33 @@ class Scars:
         return (self.cover >= 0.5).astype(np.uint8)
 
 
-def draw_areas_m2(total_m2: float, rng: np.random.Generator) -> Floats:
-    """Areas that add up to about `total_m2`, largest first; (n,) float32."""
+def draw_areas_m2(total_m2: float, rng: np.random.Generator, sizes_m2: tuple[float, float] = SIZES_M2) -> Floats:
+    """Areas within `sizes_m2` that add up to about `total_m2`, largest first; (n,) float32."""
     areas: list[float] = []
-    while sum(areas) < total_m2:
+    drawn_m2 = 0.0
+    while drawn_m2 < total_m2:
         area = _SCALE_M2 / rng.gamma(_TAIL) + _SHIFT_M2
-        if SMALLEST_M2 <= area <= LARGEST_M2:
+        if sizes_m2[0] <= area <= sizes_m2[1]:
             areas.append(area)
+            drawn_m2 += area
     return np.sort(np.array(areas, dtype=np.float32))[::-1]
 
 
-def make_scars(terrain: Terrain, rng: np.random.Generator, *, share: float, allowed: Flags | None = None) -> Scars:
-    """Landslides whose areas add up to about `share` of the terrain; they start only where `allowed`."""
+def make_scars(
+    terrain: Terrain,
+    rng: np.random.Generator,
+    *,
+    share: float,
+    allowed: Flags | None = None,
+    sizes_m2: tuple[float, float] = SIZES_M2,
+    spread: float = 0.16,
+    outlines: Sequence[Outline] = (),
+) -> Scars:
+    """Landslides whose areas add up to about `share` of the terrain.
+
+    They start only where `allowed`, have areas within `sizes_m2` and differ in the logarithm of their brightness by
+    `spread`; some take the shape of one of `outlines`, turned so that it runs downhill.
+    """
     shape = terrain.shape
     smooth_m = gaussian_filter(terrain.elevation_m, 1.5, mode="nearest")
     descent = tuple(-g for g in terrain.gradient(2.0))
@@ -83,10 +110,14 @@ def make_scars(terrain: Terrain, rng: np.random.Generator, *, share: float, allo
     ragged = fractal(shape, rng, exponent=2.0, longest_px=12)
     regional = fractal(shape, rng, exponent=3.0, shortest_px=60)
     slides = []
-    for area_m2 in draw_areas_m2(share * shape[0] * shape[1] * GSD_M**2, rng):
+    for area_m2 in draw_areas_m2(share * shape[0] * shape[1] * GSD_M**2, rng, sizes_m2):
         slide = _run(float(area_m2), cumulative, smooth_m, descent, rng)
         if slide is not None:
-            _paint(slide, scars, ragged, float(regional[tuple(slide.path[0].astype(int))]), rng)
+            outline = None
+            if len(outlines) and rng.random() < SHARE_OF_OUTLINES:
+                outline = outlines[int(rng.integers(len(outlines)))]
+            soil = float(regional[tuple(slide.path[0].astype(int))])
+            _paint(slide, scars, ragged, soil, spread, outline, rng)
             slides.append(slide)
     return Scars(tuple(slides), scars.cover, scars.soil, scars.brightness, scars.plants)
 
@@ -129,12 +160,22 @@ def _run(
     return None
 
 
-def _paint(slide: Landslide, scars: Scars, ragged: Floats, regional: float, rng: np.random.Generator) -> None:
+def _paint(
+    slide: Landslide,
+    scars: Scars,
+    ragged: Floats,
+    regional: float,
+    spread: float,
+    outline: Outline | None,
+    rng: np.random.Generator,
+) -> None:
     """Add one landslide to the arrays of `scars`."""
     height, width = scars.cover.shape
     n = len(slide.path)
     half_px = 0.5 * slide.area_m2 / (n * STEP_M) / GSD_M
     reach = int(2.2 * half_px + 6)
+    if outline is not None:
+        reach += int(np.abs(outline).max() * np.sqrt(slide.area_m2) / GSD_M)
     (top, left), (bottom, right) = slide.path.min(axis=0).astype(int), slide.path.max(axis=0).astype(int)
     window = (
         slice(max(top - reach, 0), min(bottom + reach + 1, height)),
@@ -144,8 +185,8 @@ def _paint(slide: Landslide, scars: Scars, ragged: Floats, regional: float, rng:
     # Half-width along the path: a rounded crown, a neck, and a deposit that spreads.
     t = np.linspace(0.0, 1.0, n)
     neck = rng.uniform(0.55, 0.9)
-    spread = rng.uniform(0.8, 1.6)
-    profile = np.interp(t, [0.0, 0.2, 0.6, 0.9, 1.0], [0.8, 1.05, neck, spread, 0.8 * spread])
+    fan = rng.uniform(0.8, 1.6)
+    profile = np.interp(t, [0.0, 0.2, 0.6, 0.9, 1.0], [0.8, 1.05, neck, fan, 0.8 * fan])
     distance = np.hypot(rows[:, None, None] - slide.path[:, 0], columns[None, :, None] - slide.path[:, 1])
     edge = distance - half_px * profile
     nearest = edge.argmin(axis=2)
@@ -154,11 +195,13 @@ def _paint(slide: Landslide, scars: Scars, ragged: Floats, regional: float, rng:
     pixels = min(max(round(slide.area_m2 / GSD_M**2), 1), edge.size)
     edge -= np.partition(edge, pixels - 1, axis=None)[pixels - 1]
     cover = np.clip(0.5 - edge / 1.6, 0.0, 1.0).astype(np.float32)
+    if outline is not None:
+        cover = _burn(outline, slide, (rows, columns), rng)
 
     along = t[nearest].astype(np.float32)
     wins = cover > scars.cover[window]
     kind = int(np.clip(np.floor(1.5 + 0.7 * regional + rng.normal(0.0, 0.7)), 0, 2))
-    shade = float(np.clip(rng.lognormal(0.0, 0.16), 0.65, 1.4))
+    shade = float(np.clip(rng.lognormal(0.0, spread), 0.55, 1.5))
     wet = rng.uniform(0.0, 0.35)
     plants = rng.beta(1.2, 6.0)
     bright = shade * (1.0 - wet * along)
@@ -171,3 +214,41 @@ def _paint(slide: Landslide, scars: Scars, ragged: Floats, regional: float, rng:
         (scars.cover, cover),
     ):
         array[window] = np.where(wins, value, array[window])
+
+
+def outline_of(polygon: Polygon) -> Outline | None:
+    """The shape of a mapped landslide without its place and size; none where it is too thin to be one.
+
+    Args:
+        polygon: in metres.
+    """
+    ring = np.asarray(polygon.exterior.coords, dtype=np.float64)[:, :2]
+    ring = ring - np.asarray(polygon.centroid.coords[0])
+    covariance = np.cov(ring.T)
+    if not np.isfinite(covariance).all() or polygon.area <= 0.0 or len(ring) < 6:
+        return None
+    _, axes = np.linalg.eigh(covariance)
+    turned = ring @ axes[:, ::-1]
+    outline: Outline = turned / np.sqrt(polygon.area)
+    return outline if np.abs(outline).max() < 6.0 else None
+
+
+def _burn(
+    outline: Outline, slide: Landslide, axes: tuple[npt.NDArray[Any], npt.NDArray[Any]], rng: np.random.Generator
+) -> Floats:
+    """Share of each pixel of `axes` (rows, columns) that the outline covers, laid along the path of the slide."""
+    rows, columns = axes
+    down = slide.path[-1] - slide.path[0]
+    # East and south, as columns and rows run; mirrored at random.
+    east, south = down[1] / np.hypot(*down), down[0] / np.hypot(*down)
+    shape = outline * (1.0, rng.choice((-1.0, 1.0))) * np.sqrt(slide.area_m2) / GSD_M
+    middle = slide.path.mean(axis=0)
+    x = middle[1] + 0.5 + shape[:, 0] * east - shape[:, 1] * south
+    y = middle[0] + 0.5 + shape[:, 0] * south + shape[:, 1] * east
+    fine = rasterize(
+        [{"type": "Polygon", "coordinates": [np.column_stack([x, y]).tolist()]}],
+        out_shape=(len(rows) * FINER, len(columns) * FINER),
+        transform=Affine(1 / FINER, 0.0, float(columns[0]), 0.0, 1 / FINER, float(rows[0])),
+    )
+    blocks = fine.reshape(len(rows), FINER, len(columns), FINER)
+    return np.asarray(blocks.mean(axis=(1, 3)), dtype=np.float32)

@@ -5,15 +5,21 @@ from datetime import datetime
 
 import numpy as np
 from scipy.ndimage import gaussian_filter
+from scipy.ndimage import shift as moved
 
-from landslide_cli.simulation.arrays import Codes, Floats, fractal
+from landslide_cli.imagery.bands import GSD_M
+from landslide_cli.simulation.arrays import Codes, Flags, Floats, fractal
 from landslide_cli.simulation.clouds import Clouds, classify, make_clouds
-from landslide_cli.simulation.spectra import CLOUD, DIFFUSE, GREEN, HAZE, SPECTRA, Material
+from landslide_cli.simulation.spectra import AXES, CLOUD, DIFFUSE, GREEN, HAZE, RAYLEIGH, Material
 from landslide_cli.simulation.terrain import Terrain
-from landslide_cli.simulation.world import World
+from landslide_cli.simulation.world import World, variation
 
 BLUR_PX = 0.45
 """Deviation of the sensor's point spread."""
+DRIFT = (0.45, 0.9, 1.2, 0.5)
+"""How much brightness, greenness, wetness and redness change between dates, to each other."""
+GRAIN = 0.1
+"""Share of that which is from pixel to pixel."""
 NOISE = 0.0012
 """Deviation of the sensor's additive noise, in reflectance."""
 
@@ -66,11 +72,27 @@ def relative_sunlight(terrain: Terrain, sun_zenith_deg: float, sun_azimuth_deg: 
     return np.asarray(np.clip(cosine, 0.0, 2.2), dtype=np.float32)
 
 
+def cast_shadow(terrain: Terrain, sun_zenith_deg: float, sun_azimuth_deg: float) -> Flags:
+    """Where higher ground hides the sun; (h, w) bool."""
+    height = terrain.elevation_m
+    rise_m = GSD_M / np.tan(np.radians(max(sun_zenith_deg, 5.0)))
+    azimuth = np.radians(sun_azimuth_deg)
+    reach_px = min(int(np.ptp(height) / rise_m) + 1, max(height.shape))
+    shadow = np.zeros(height.shape, dtype=bool)
+    edge = np.pad(height, reach_px, mode="edge")
+    for distance in range(2, reach_px, 2):
+        row = reach_px - round(distance * np.cos(azimuth))
+        column = reach_px + round(distance * np.sin(azimuth))
+        there = edge[row : row + height.shape[0], column : column + height.shape[1]]
+        shadow |= there - height > distance * rise_m
+    return shadow
+
+
 def render(world: World, acquisition: Acquisition, rng: np.random.Generator) -> Scene:
     """One scene over the whole grid of the world."""
     shares = world.after if acquisition.after_event else world.before
-    shape = world.terrain.shape
-    seasonal = SPECTRA.copy()
+    shape, nature = world.terrain.shape, world.nature
+    seasonal = nature.spectra.copy()
     for material in GREEN:
         # Plants are not the same two weeks later: chlorophyll darkens the visible, leaves brighten the infrared.
         seasonal[material, :5] *= rng.normal(1.0, 0.06)
@@ -81,7 +103,14 @@ def render(world: World, acquisition: Acquisition, rng: np.random.Generator) -> 
     if acquisition.after_event:
         factor = factor * world.shade
     sunlight = relative_sunlight(world.terrain, acquisition.sun_zenith_deg, acquisition.sun_azimuth_deg)
+    if nature.shadows:
+        sunlight *= ~cast_shadow(world.terrain, acquisition.sun_zenith_deg, acquisition.sun_azimuth_deg)
     reflectance *= factor
+    if world.tint is not None:
+        # Plants, moisture and air differ from date to date: for the whole scene, for each stand, for each pixel.
+        drift = variation(world.stands, rng, grain=GRAIN) + rng.normal(0.0, 0.8, (len(AXES), 1, 1))
+        drift *= nature.drift * np.array(DRIFT)[:, None, None]
+        reflectance *= np.exp(np.tensordot(AXES.T, world.tint + drift.astype(np.float32), axes=1))
     for index, diffuse in enumerate(DIFFUSE):
         reflectance[index] *= diffuse + (1.0 - diffuse) * sunlight
 
@@ -92,18 +121,28 @@ def render(world: World, acquisition: Acquisition, rng: np.random.Generator) -> 
         sun_zenith_deg=acquisition.sun_zenith_deg,
         sun_azimuth_deg=acquisition.sun_azimuth_deg,
     )
-    _veil(reflectance, clouds, rng)
+    _veil(reflectance, clouds, nature.haze[acquisition.after_event], rng)
+    if nature.air:
+        # The same air seen twice is never the same.
+        air = nature.air * rng.uniform(0.85, 1.15)
+        reflectance = (1.0 - 0.07 * air) * reflectance + np.float32(air) * RAYLEIGH[:, None, None]
     reflectance = gaussian_filter(reflectance, (0.0, BLUR_PX, BLUR_PX), mode="nearest", truncate=3.0)
+    scl_seen = reflectance
+    if nature.misregistration_px:
+        offset = (0.0, *rng.normal(0.0, nature.misregistration_px, 2))
+        reflectance = np.asarray(moved(reflectance, offset, order=1, mode="nearest"), dtype=np.float32)
     noise = rng.standard_normal(reflectance.shape, dtype=np.float32)
     reflectance += noise * (np.float32(NOISE) + np.float32(0.008) * reflectance)
-    scl = classify(clouds, reflectance, shares[Material.WATER], rng)
+    water = shares[Material.WATER] + shares[Material.MUDDY_WATER]
+    dark = sunlight if nature.shadows else None
+    scl = classify(clouds, scl_seen, water, rng, shares[Material.SNOW], dark, nature.mistakes)
     return Scene(np.clip(reflectance, 0.0, 1.6), scl)
 
 
-def _veil(reflectance: Floats, clouds: Clouds, rng: np.random.Generator) -> None:
+def _veil(reflectance: Floats, clouds: Clouds, haziness: float, rng: np.random.Generator) -> None:
     """Lay shadows, haze and clouds over the ground, in place."""
     shape = clouds.opacity.shape
-    haze = 0.02 * rng.uniform(0.2, 2.0) * (1.0 + 0.6 * fractal(shape, rng, exponent=3.2))
+    haze = 0.02 * haziness * rng.uniform(0.2, 2.0) * (1.0 + 0.6 * fractal(shape, rng, exponent=3.2))
     haze = np.clip(haze, 0.0, 0.2)
     lit = 1.0 - clouds.shadow
     bright = 1.0 + 0.06 * fractal(shape, rng, exponent=2.4)

@@ -25,10 +25,27 @@ class Material(IntEnum):
     FRESH_BROWN = 10
     FRESH_OCHRE = 11
     FRESH_GREY = 12
+    FRESH_RED = 13
+    FRESH_DARK = 14
+    LEAFLESS = 15
+    DEAD_WOOD = 16
+    CHAR = 17
+    GRAVEL = 18
+    ASPHALT = 19
+    MUDDY_WATER = 20
+    SNOW = 21
 
 
-FRESH: Final = (Material.FRESH_BROWN, Material.FRESH_OCHRE, Material.FRESH_GREY)
+FRESH: Final = (
+    Material.FRESH_BROWN, Material.FRESH_OCHRE, Material.FRESH_GREY, Material.FRESH_RED, Material.FRESH_DARK,
+)  # fmt: skip
 """What lies bare after a landslide."""
+
+PLANTS: Final = (
+    Material.BROADLEAF, Material.CONIFER, Material.GRASS, Material.DRY_GRASS, Material.CROP, Material.STUBBLE,
+    Material.LEAFLESS, Material.DEAD_WOOD,
+)  # fmt: skip
+"""What can burn, be cleared or be buried."""
 
 GREEN: Final = (Material.BROADLEAF, Material.CONIFER, Material.GRASS, Material.CROP)
 """Living plants, whose reflectance follows the season."""
@@ -49,6 +66,15 @@ _TABLE: Final = {
     Material.FRESH_BROWN: (700, 900, 1300, 1880, 2200, 2360, 2510, 2680, 2800, 2880, 3380, 2820),
     Material.FRESH_OCHRE: (820, 1080, 1690, 2470, 2830, 2980, 3090, 3240, 3340, 3380, 3960, 3350),
     Material.FRESH_GREY: (1200, 1430, 1760, 2050, 2230, 2330, 2420, 2510, 2590, 2640, 2850, 2560),
+    Material.FRESH_RED: (480, 600, 1010, 1980, 2420, 2580, 2720, 2880, 3000, 3050, 3500, 2750),
+    Material.FRESH_DARK: (560, 680, 880, 1090, 1230, 1330, 1420, 1510, 1580, 1610, 1900, 1650),
+    Material.LEAFLESS: (380, 470, 690, 830, 1130, 1560, 1720, 1850, 1980, 2040, 2350, 1560),
+    Material.DEAD_WOOD: (320, 400, 580, 720, 960, 1340, 1500, 1620, 1750, 1800, 1950, 1250),
+    Material.CHAR: (330, 380, 440, 500, 570, 680, 760, 840, 910, 940, 1500, 1450),
+    Material.GRAVEL: (1450, 1680, 2020, 2310, 2470, 2560, 2640, 2740, 2790, 2800, 2900, 2580),
+    Material.ASPHALT: (760, 860, 980, 1080, 1160, 1220, 1270, 1330, 1360, 1380, 1500, 1380),
+    Material.MUDDY_WATER: (820, 960, 1280, 1480, 1380, 820, 720, 620, 480, 420, 160, 110),
+    Material.SNOW: (8300, 8500, 8400, 8300, 8200, 8100, 8000, 7900, 7700, 7300, 1300, 1100),
 }
 
 SPECTRA: Final[Floats] = np.array([_TABLE[material] for material in Material], dtype=np.float32) / np.float32(10_000)
@@ -56,8 +82,12 @@ SPECTRA: Final[Floats] = np.array([_TABLE[material] for material in Material], d
 
 # Forest canopies and towns are rough at 10 m, water and fields are not.
 ROUGHNESS: Final[Floats] = np.array(
-    [0.11, 0.15, 0.09, 0.08, 0.05, 0.05, 0.08, 0.14, 0.22, 0.03, 0.10, 0.10, 0.12], dtype=np.float32
-)
+    [
+        0.11, 0.15, 0.09, 0.08, 0.05, 0.05, 0.08, 0.14, 0.22, 0.03, 0.10, 0.10, 0.12,
+        0.10, 0.12, 0.13, 0.15, 0.12, 0.10, 0.06, 0.04, 0.05,
+    ],
+    dtype=np.float32,
+)  # fmt: skip
 """(materials,) relative deviation of brightness from pixel to pixel."""
 
 CLOUD: Final[Floats] = np.array(
@@ -74,5 +104,27 @@ DIFFUSE: Final[Floats] = np.array(
     (0.42, 0.36, 0.30, 0.26, 0.25, 0.23, 0.22, 0.22, 0.21, 0.21, 0.17, 0.15), dtype=np.float32
 )
 """(12,) share of the light that comes from the sky and the slopes around, not from the sun."""
+
+RAYLEIGH: Final[Floats] = np.array(
+    (1150, 820, 460, 260, 200, 160, 130, 100, 90, 70, 20, 10), dtype=np.float32
+) / np.float32(10_000)
+"""(12,) reflectance of clear air, which top-of-atmosphere images have over that of the ground."""
+
+AXES: Final[Floats] = np.array(
+    (
+        (1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0),
+        (-0.6, -0.7, -0.3, -1.0, -0.4, 0.5, 0.7, 0.8, 0.8, 0.8, 0.0, -0.3),
+        (-0.2, -0.2, -0.2, -0.2, -0.2, -0.1, -0.1, -0.1, -0.1, -0.1, -0.8, -1.0),
+        (-1.0, -0.8, -0.3, 0.5, 0.4, 0.2, 0.1, 0.1, 0.1, 0.1, 0.2, 0.2),
+    ),
+    dtype=np.float32,
+)
+"""(4, 12): how the logarithm of reflectance changes with brightness, greenness, wetness and redness."""
+
+
+def tinted(spectra: Floats, tint: Floats) -> Floats:
+    """Spectra (..., 12) changed along `AXES` by `tint` (..., 4)."""
+    return np.asarray(spectra * np.exp(tint @ AXES), dtype=np.float32)
+
 
 assert SPECTRA.shape == (len(Material), len(BANDS))

@@ -1,4 +1,4 @@
-"""What covers the ground before and after the event, apart from landslides."""
+"""What covers the ground before and after the event, landslides left out."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -9,16 +9,14 @@ from scipy.ndimage import gaussian_filter
 from scipy.spatial import cKDTree
 
 from landslide_cli.imagery.bands import GSD_M
-from landslide_cli.simulation.arrays import Flags, Floats, fractal, ramp
+from landslide_cli.simulation.arrays import Codes, Flags, Floats, fractal, ramp
+from landslide_cli.simulation.changes import change_ground, convert, lines, mark
+from landslide_cli.simulation.nature import PLAIN, Change, Nature
 from landslide_cli.simulation.spectra import Material
 from landslide_cli.simulation.terrain import Terrain
 
 BLOCK_M: Final = 650.0
 """Distance between blocks of fields that share an orientation."""
-CHANGED_FIELDS: Final = 0.18
-"""Share of the fields harvested, ploughed or greened between the two dates."""
-CUTS_PER_KM2: Final = 0.12
-"""Clear-cuts between the two dates."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,9 +25,11 @@ class Surface:
 
     before: Floats
     after: Floats
+    changes: Codes
+    """(h, w) uint8, a `Change` where the two differ, else 0."""
 
 
-def make_surface(terrain: Terrain, rng: np.random.Generator) -> Surface:
+def make_surface(terrain: Terrain, rng: np.random.Generator, nature: Nature = PLAIN) -> Surface:
     """Land cover that suits the terrain, on both dates."""
     shape = terrain.shape
     slope = terrain.slope_deg(1.5)
@@ -38,11 +38,16 @@ def make_surface(terrain: Terrain, rng: np.random.Generator) -> Surface:
 
     flat = (terrain.river_m < 1.15 * terrain.floor_m) & (slope < 9.0)
     after = before.copy()
-    _fields(before, after, flat, rng)
+    _fields(before, after, flat, nature.changes.get(Change.FIELD, 0.0), rng)
+    changes = np.zeros(shape, np.uint8)
+    mark(changes, Change.FIELD, before, after)
     _towns((before, after), flat, rng)
     _river((before, after), terrain, rng)
-    _clear_cuts(after, slope, rng)
-    return Surface(before, after)
+    if nature is not PLAIN:
+        _roads((before, after), terrain, rng)
+        _sea((before, after), terrain, nature.sea)
+    change_ground(before, after, changes, terrain, nature, rng)
+    return Surface(before, after, changes)
 
 
 def _hills(shares: Floats, terrain: Terrain, slope_deg: Floats, rng: np.random.Generator) -> None:
@@ -71,7 +76,7 @@ def _hills(shares: Floats, terrain: Terrain, slope_deg: Floats, rng: np.random.G
     shares[Material.ROCK] += 0.85 * rock
 
 
-def _fields(before: Floats, after: Floats, flat: Flags, rng: np.random.Generator) -> None:
+def _fields(before: Floats, after: Floats, flat: Flags, changed: float, rng: np.random.Generator) -> None:
     """Fields with straight edges on flat ground: each has one state before and one after."""
     rows, columns = np.nonzero(flat)
     if rows.size == 0:
@@ -88,7 +93,7 @@ def _fields(before: Floats, after: Floats, flat: Flags, rng: np.random.Generator
     first = rng.choice(6, number, p=(0.30, 0.18, 0.14, 0.10, 0.16, 0.12))
     # A crop is cut, stubble is ploughed, bare soil turns green; meadows and orchards stay.
     later = np.array([2, 0, 3, 1, 4, 5])[first]
-    second = np.where(rng.random(number) < CHANGED_FIELDS, later, first)
+    second = np.where(rng.random(number) < changed, later, first)
     vigour = rng.normal(0.0, 0.12, number).astype(np.float32)
     within = 0.06 * fractal(flat.shape, rng, exponent=2.0)[rows, columns]
     for shares, state in ((before, first), (after, second)):
@@ -150,21 +155,18 @@ def _river(both: tuple[Floats, Floats], terrain: Terrain, rng: np.random.Generat
         shares[Material.ROCK] += 0.9 * gravel
 
 
-def _clear_cuts(after: Floats, slope_deg: Floats, rng: np.random.Generator) -> None:
-    """Rectangles of forest that are gone after the event: a change that is no landslide."""
-    forest = after[Material.BROADLEAF] + after[Material.CONIFER]
-    rows, columns = np.nonzero((forest > 0.7) & (slope_deg < 28.0))
-    if rows.size == 0:
-        return
-    y, x = np.ogrid[: forest.shape[0], : forest.shape[1]]
-    for _ in range(max(1, round(forest.size * GSD_M**2 / 1e6 * CUTS_PER_KM2))):
-        place = rng.integers(rows.size)
-        angle = rng.uniform(0.0, np.pi)
-        half = rng.uniform(4.0, 13.0, 2)
-        u = (x - columns[place]) * np.cos(angle) + (y - rows[place]) * np.sin(angle)
-        v = (y - rows[place]) * np.cos(angle) - (x - columns[place]) * np.sin(angle)
-        cut = (np.abs(u) < half[0]) & (np.abs(v) < half[1]) & (forest > 0.3)
-        slash = rng.uniform(0.25, 0.6)
-        after[:, cut] *= 0.15
-        after[Material.DRY_GRASS, cut] += 0.85 * slash
-        after[Material.SOIL, cut] += 0.85 * (1.0 - slash)
+def _roads(both: tuple[Floats, Floats], terrain: Terrain, rng: np.random.Generator) -> None:
+    """Roads that are there on both dates, some paved."""
+    for paved, count in ((0.8, 2), (0.2, 4)):
+        road = lines(terrain, count, rng, rng.uniform(0.3, 0.7))
+        for shares in both:
+            convert(shares, road, {Material.ASPHALT: paved, Material.SOIL: 1.0 - paved})
+
+
+def _sea(both: tuple[Floats, Floats], terrain: Terrain, quantile: float) -> None:
+    """Water up to a level, with a bright beach."""
+    if quantile:
+        above_m = terrain.elevation_m - float(np.quantile(terrain.elevation_m, quantile))
+        for shares in both:
+            convert(shares, 0.7 * ramp(above_m, 4.0, 1.0), {Material.GRAVEL: 1.0})
+            convert(shares, ramp(above_m, 0.7, -0.7), {Material.WATER: 1.0})

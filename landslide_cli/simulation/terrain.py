@@ -176,6 +176,24 @@ def _receivers(elevation: npt.NDArray[np.float64]) -> tuple[npt.NDArray[np.intp]
     return np.arange(elevation.size) + offset.ravel(), distance.ravel()
 
 
+def flow(elevation_m: Floats, cell_px: int) -> npt.NDArray[np.float64]:
+    """Ground that drains through each cell, in m2; (h / cell_px, w / cell_px) of an elevation (h, w) at 10 m.
+
+    Water leaves at the edges; hollows are cut open.
+    """
+    cells = _cells(elevation_m, cell_px)
+    edge = np.ones(cells.shape, dtype=np.bool_)
+    edge[1:-1, 1:-1] = False
+    cells = _drain(cells, edge)
+    receiver, _ = _receivers(cells)
+    area = [float((cell_px * GSD_M) ** 2)] * cells.size
+    to = receiver.tolist()
+    for cell in np.argsort(cells, axis=None, kind="stable")[::-1].tolist():
+        if to[cell] != cell:
+            area[to[cell]] += area[cell]
+    return np.asarray(area).reshape(cells.shape)
+
+
 def _erode(
     elevation: npt.NDArray[np.float64],
     fixed: Flags | npt.NDArray[np.bool_],

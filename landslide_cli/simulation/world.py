@@ -1,17 +1,22 @@
 """A made-up place before and after landslides: terrain, surface and truth."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
+from scipy.ndimage import gaussian_filter
+from scipy.spatial import cKDTree
 
 from landslide_cli.simulation.arrays import Codes, Floats, fractal
-from landslide_cli.simulation.landslides import Scars, make_scars
-from landslide_cli.simulation.spectra import FRESH, ROUGHNESS, Material
+from landslide_cli.simulation.landslides import Outline, Scars, make_scars
+from landslide_cli.simulation.nature import PLAIN, Nature
+from landslide_cli.simulation.spectra import AXES, PLANTS, ROUGHNESS, Material
 from landslide_cli.simulation.surface import make_surface
 from landslide_cli.simulation.terrain import Terrain
 
-FRESH_SHARE = 0.022
-"""Share of the ground that fails in the event."""
+CANOPY_M = 14.0
+"""Height of the forest in a surface model."""
 OLD_SHARE = 0.003
 """Share of the ground with scars of earlier events, seen on both dates."""
 
@@ -29,35 +34,90 @@ class World:
     """(h, w) factor on reflectance that lasts: canopy, soil moisture, age of plants."""
     shade: Floats
     """(h, w) factor of the fresh soil, which only images after the event have."""
+    stands: npt.NDArray[np.int32]
+    """(h, w) number of the stand: a patch of ground that shares its history."""
+    tint: Floats | None
+    """(4, h, w) what lasts of the place along spectra.AXES."""
     scars: Scars
+    changes: Codes
+    """(h, w) uint8, a `Change` where something else than a landslide changed, else 0."""
+    nature: Nature
 
     @property
     def truth(self) -> Codes:
         """1 where the event left a landslide; (h, w) uint8."""
         return self.scars.truth
 
+    @property
+    def surface_m(self) -> Floats:
+        """Elevation (h, w) float32 as a surface model has it: with the canopy, where `nature` says so."""
+        if not self.nature.surface_model:
+            return self.terrain.elevation_m
+        trees = self.before[[Material.CONIFER, Material.BROADLEAF, Material.LEAFLESS]].sum(axis=0)
+        return np.asarray(self.terrain.elevation_m + gaussian_filter(np.float32(CANOPY_M) * trees, 1.5))
 
-def make_world(terrain: Terrain, rng: np.random.Generator) -> World:
-    """Cover the terrain and let landslides happen on it."""
-    surface = make_surface(terrain, rng)
+
+def make_world(
+    terrain: Terrain, rng: np.random.Generator, nature: Nature = PLAIN, outlines: Sequence[Outline] = ()
+) -> World:
+    """Cover the terrain and let landslides happen on it; some take the shape of `outlines`."""
+    surface = make_surface(terrain, rng, nature)
     before, after = surface.before, surface.after
     old = make_scars(terrain, rng, share=OLD_SHARE)
     for shares in (before, after):
         # Pioneers have come back since.
         lay_bare(shares, old, regrowth=0.45)
     ground = before[Material.WATER] + before[Material.ROOF] < 0.2
-    scars = make_scars(terrain, rng, share=FRESH_SHARE, allowed=ground & (old.cover < 0.1))
-    lay_bare(after, scars, regrowth=0.0)
+    if nature is not PLAIN:
+        # On ground that was bare already nobody would have seen, and mapped, a scar.
+        ground &= before[list(PLANTS)].sum(axis=0) > 0.4
+    scars = make_scars(
+        terrain, rng, share=nature.fresh_share, allowed=ground & (old.cover < 0.1), sizes_m2=nature.sizes_m2,
+        spread=nature.fresh_spread, outlines=outlines,
+    )  # fmt: skip
+    lay_bare(after, scars, regrowth=0.0, fresh=nature.fresh)
+    changes = np.where(scars.cover > 0.05, np.uint8(0), surface.changes)
 
     texture = fractal(terrain.shape, rng, exponent=0.7)
     patches = fractal(terrain.shape, rng, exponent=2.2, shortest_px=4)
     roughness = np.tensordot(ROUGHNESS, before, axes=1)
     brightness = np.exp(roughness * (0.8 * texture + 0.75 * patches))
     shade = 1.0 + scars.cover * (scars.brightness - 1.0)
-    return World(terrain, before, after, brightness.astype(np.float32), shade.astype(np.float32), scars)
+    plain = nature is PLAIN
+    stands = np.zeros(terrain.shape, np.int32) if plain else _stands(terrain.shape, rng)
+    tint = None if plain else np.float32(nature.tint) * variation(stands, rng)
+    return World(
+        terrain, before, after, brightness.astype(np.float32), shade.astype(np.float32),
+        stands, tint, scars, changes, nature,
+    )  # fmt: skip
 
 
-def lay_bare(shares: Floats, scars: Scars, *, regrowth: float) -> None:
+def variation(stands: npt.NDArray[np.int32], rng: np.random.Generator, grain: float = 0.0) -> Floats:
+    """Noise (4, h, w) along spectra.AXES: smooth from soil to soil, with edges from stand to stand, deviation 1.
+
+    `grain` of it, by variance, is from pixel to pixel.
+    """
+    shape = (stands.shape[0], stands.shape[1])
+    own = rng.standard_normal((len(AXES), int(stands.max()) + 1)).astype(np.float32)
+    smooth = np.stack([fractal(shape, rng, exponent=2.0) for _ in AXES])
+    whole = np.float32((0.5 * (1.0 - grain)) ** 0.5) * (own[:, stands] + smooth)
+    if grain:
+        whole += np.float32(grain**0.5) * np.stack([fractal(shape, rng, exponent=0.5) for _ in AXES])
+    return np.asarray(whole, dtype=np.float32)
+
+
+def _stands(shape: tuple[int, int], rng: np.random.Generator) -> npt.NDArray[np.int32]:
+    """The stand of each pixel: ragged patches of 15 ha on average."""
+    patches = max(shape[0] * shape[1] // 1500, 1)
+    rows, columns = np.indices(shape, dtype=np.float32)
+    ragged = [6.0 * fractal(shape, rng, exponent=2.2, longest_px=60) for _ in range(2)]
+    _, patch = cKDTree(rng.uniform((0, 0), shape, (patches, 2))).query(
+        np.stack([rows + ragged[0], columns + ragged[1]], axis=-1)
+    )
+    return np.asarray(patch, dtype=np.int32)
+
+
+def lay_bare(shares: Floats, scars: Scars, *, regrowth: float, fresh: Sequence[Material] = PLAIN.fresh) -> None:
     """Replace what `scars` cover by soil; `regrowth` is the share of it that is grass again. In place."""
     plants = scars.cover * scars.plants
     grass = (scars.cover - plants) * regrowth
@@ -67,5 +127,5 @@ def lay_bare(shares: Floats, scars: Scars, *, regrowth: float) -> None:
     shares[Material.GRASS] += 0.4 * plants
     shares[Material.DRY_GRASS] += 0.6 * grass
     shares[Material.GRASS] += 0.4 * grass
-    for index, material in enumerate(FRESH):
+    for index, material in enumerate(fresh):
         shares[material] += np.where(scars.soil == index, soil, np.float32(0.0))

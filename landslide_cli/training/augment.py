@@ -48,6 +48,8 @@ def augment(batch: Sample, recipe: Recipe) -> Sample:
             matched[chosen] = match_histograms(image[chosen], image[other[chosen]])
         lit = jitter(matched, recipe.brightness, recipe.contrast)
         images[name] = shift(lit, recipe.misregistration_px)
+    if recipe.band_dropout:
+        images = drop_bands(images, recipe.band_dropout)
     return {**batch, **images}
 
 
@@ -127,6 +129,20 @@ def jitter(image: Tensor, brightness: float, contrast: float) -> Tensor:
     stretch = 1 + contrast * (2 * torch.rand(count, 1, 1, 1, device=image.device) - 1)
     mean = image.mean(dim=(-2, -1), keepdim=True)
     return (image * stretch + mean * (1 - stretch)) * gain
+
+
+def drop_bands(images: Sample, share: float) -> Sample:
+    """Blank some bands of `share` of the windows, the same on all dates; at least one band is left.
+
+    How many are blank differs from window to window: from hardly any to most.
+    """
+    count, bands = next(iter(images.values())).shape[:2]
+    device = next(iter(images.values())).device
+    kept_share = torch.rand(count, 1, device=device)
+    chance = torch.rand(count, bands, device=device)
+    kept = (chance < kept_share) | (chance == chance.amin(dim=1, keepdim=True))
+    kept |= torch.rand(count, 1, device=device) >= share
+    return {name: image * kept[:, :, None, None] for name, image in images.items()}
 
 
 def shift(image: Tensor, most_px: int) -> Tensor:

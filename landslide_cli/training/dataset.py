@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
 from landslide_cli.errors import InputError
+from landslide_cli.event import PRODUCTS
 from landslide_cli.imagery.bands import TERRAIN_BANDS, Unseen
 from landslide_cli.training.tiles_index import LANDSLIDE, UNKNOWN, TrainingSet, Windows
 from landslide_cli.windows import fill_unobserved
@@ -22,20 +23,30 @@ Sample = dict[str, Tensor]
 """A window, or a batch of them with N in front: `pre` and `post` (B, H, W) digital numbers, `terrain` (4, H, W)
 as in `terrain.tif`, `landslide` (1, H, W) 0 or 1, `weight` (1, H, W) 0 where a pixel does not count; float32."""
 
-OPEN_FILES: Final = 64
-"""Rasters that a process keeps open: to open one costs as much as to read a window of it."""
+OPEN_FILES: Final = 200
+"""Rasters that a process keeps open: with a file GDAL forgets the blocks of it, which cost most to decode."""
 
 
 class PairWindows(Dataset[Sample]):
     """Windows of a training set, each with its two images, its terrain and its mask."""
 
-    def __init__(self, training_set: TrainingSet, windows: Windows, bands: Sequence[str]) -> None:
+    def __init__(
+        self,
+        training_set: TrainingSet,
+        windows: Windows,
+        bands: Sequence[str],
+        *,
+        spare: Sequence[str] = (),
+        terrain: bool = True,
+    ) -> None:
         """Choose windows and bands.
 
         Args:
             training_set: where the pixels are found.
             windows: which windows of it.
             bands: channels of `pre` and `post`, in this order.
+            spare: those of them that are 0 where an image lacks them.
+            terrain: refuse events without it; else their `terrain` is zeros.
 
         Raises:
             InputError: an image lacks a band, or an event has no terrain.
@@ -44,12 +55,15 @@ class PairWindows(Dataset[Sample]):
         self._open: OrderedDict[Path, Any] = OrderedDict()
         for event in np.unique(windows.event).tolist():
             folder = training_set.event_folder(event)
-            if not (folder / "terrain.tif").exists():
-                raise InputError(f"event {event} has no terrain.tif; fetch it again without --no-dem")
+            if terrain and not training_set.has_terrain(event):
+                raise InputError(
+                    f"event {event} has no terrain, which the network reads; fetch it again without --no-dem, or use "
+                    "another network"
+                )
             mine = windows.event == event
             for image in np.unique([*windows.pre[mine], *windows.post[mine]]).tolist():
                 with rasterio.open(folder / image) as source:
-                    missing = [band for band in bands if band not in source.descriptions]
+                    missing = [band for band in bands if band not in (*source.descriptions, *spare)]
                 if missing:
                     raise InputError(f"{folder / image} lacks {', '.join(missing)}; leave these bands out")
 
@@ -71,8 +85,11 @@ class PairWindows(Dataset[Sample]):
         event, pre, post = str(windows.event[index]), str(windows.pre[index]), str(windows.post[index])
         box = Window(int(windows.col[index]), int(windows.row[index]), size, size)
         folder = self.training_set.event_folder(event)
-        terrain = self._read(folder / "terrain.tif", TERRAIN_BANDS, box)
         mask = self._read(self.training_set.mask(event), (1,), box)[0]
+        if self.training_set.has_terrain(event):
+            terrain = self._read(folder / PRODUCTS["terrain"].file, TERRAIN_BANDS, box)
+        else:
+            terrain = np.zeros((len(TERRAIN_BANDS), *mask.shape), np.float32)
         seen = np.ones(mask.shape, bool)
         for image in (pre, post):
             path, channel = self.training_set.unseen(event, image)
@@ -90,8 +107,14 @@ class PairWindows(Dataset[Sample]):
     def _read(self, path: Path, channels: Sequence[str | int], box: Window) -> Any:
         try:
             source = self._source(path)
-            indexes = [c if isinstance(c, int) else source.descriptions.index(c) + 1 for c in channels]
-            return source.read(indexes, window=box)
+            there = [c for c in channels if isinstance(c, int) or c in source.descriptions]
+            indexes = [c if isinstance(c, int) else source.descriptions.index(c) + 1 for c in there]
+            pixels = source.read(indexes, window=box)
+            if len(there) == len(channels):
+                return pixels
+            whole = np.zeros((len(channels), *pixels.shape[1:]), pixels.dtype)
+            whole[[channels.index(c) for c in there]] = pixels
+            return whole
         except RasterioError as error:
             raise InputError(f"{path} cannot be read ({error}); fetch the event again") from error
 

@@ -15,6 +15,7 @@ from torch.export import Dim
 from landslide_cli.errors import ModelError
 from landslide_cli.files import atomic
 from landslide_cli.imagery.bands import TERRAIN_BANDS
+from landslide_cli.training.calibration import Scaling
 
 OPSET: Final = 18
 INPUTS: Final = ("pre", "post", "terrain")
@@ -26,11 +27,13 @@ AXES: Final = {0: "batch", 2: "height", 3: "width"}
 class SelfContained(nn.Module):
     """A network with its normalisation before it and the sigmoid after it: from files to probability."""
 
-    def __init__(self, normalisation: nn.Module, network: nn.Module) -> None:
-        """Join what normalises `(pre, post, terrain)` and what makes logits (N, 1, H, W) of the three."""
+    def __init__(self, normalisation: nn.Module, network: nn.Module, scaling: Scaling | None = None) -> None:
+        """Join what normalises `(pre, post, terrain)`, what makes logits (N, 1, H, W) of the three, and what
+        calibrates them."""
         super().__init__()
         self.normalisation = normalisation
         self.network = network
+        self.scaling = scaling or Scaling()
 
     def forward(self, pre: Tensor, post: Tensor, terrain: Tensor) -> Tensor:
         """Return the landslide probability (N, 1, H, W) float32, 0..1.
@@ -40,8 +43,10 @@ class SelfContained(nn.Module):
             post: the same as in `post.tif`.
             terrain: (N, 4, H, W) float32 as in `terrain.tif`, without NaN.
         """
-        probability: Tensor = torch.sigmoid(self.network(*self.normalisation(pre, post, terrain)))
-        return probability
+        logits: Tensor = self.network(*self.normalisation(pre, post, terrain))
+        if self.scaling != Scaling():
+            logits = self.scaling.scale * logits + self.scaling.shift
+        return torch.sigmoid(logits)
 
 
 class InHalf(nn.Module):
@@ -109,7 +114,7 @@ def write_onnx(
         OutputError: the file cannot be written.
     """
     network = InHalf(model.network) if half else deepcopy(model.network)
-    exported = SelfContained(deepcopy(model.normalisation), network).eval()
+    exported = SelfContained(deepcopy(model.normalisation), network, model.scaling).eval()
     # Two of everything: the tracer takes a dimension of 1 for a constant.
     image = torch.full((2, bands, example_px, example_px + 32), 1000.0)
     terrain = torch.zeros(2, terrain_bands, example_px, example_px + 32)

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from landslide_cli.config import Recipe
 from landslide_cli.errors import ModelError
+from landslide_cli.imagery.bands import TERRAIN_BANDS
 from landslide_cli.training.augment import augment
 from landslide_cli.training.dataset import Sample
 from landslide_cli.training.losses import change_loss
@@ -110,8 +111,14 @@ class ChangeModule(LightningModule):
 
     @torch.inference_mode()
     def probability(self, inputs: Mapping[str, NDArray[np.float32]]) -> NDArray[np.float32]:
-        """Return probabilities (N, 1, H, W) of `pre`, `post` and `terrain`, each (N, C, H, W) float32."""
+        """Return probabilities (N, 1, H, W) of `pre`, `post` and `terrain`, each (N, C, H, W) float32.
+
+        A network that does not read the terrain does without.
+        """
         self.eval()
+        if not self.network.reads_terrain:
+            count, _, height, width = inputs["pre"].shape
+            inputs = {"terrain": np.zeros((count, len(TERRAIN_BANDS), height, width), np.float32), **inputs}
         batch = {
             name: torch.from_numpy(np.ascontiguousarray(values)).to(self.device) for name, values in inputs.items()
         }
@@ -119,5 +126,6 @@ class ChangeModule(LightningModule):
         return result
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Keep the recipe with the weights."""
+        """Keep the recipe with the weights, and what they make of the validation windows."""
+        checkpoint["validation_counts"] = torch.from_numpy(self.counter.counts)
         checkpoint["recipe"] = {**asdict(self.recipe), "bands": list(self.recipe.bands)}

@@ -31,6 +31,8 @@ class ObjectCounter:
     found: dict[float, int] = field(default_factory=lambda: dict.fromkeys(SIZE_CLASSES_M2, 0))
     regions: int = 0
     false_alarms: int = 0
+    mapped_px: int = 0
+    known_px: int = 0
 
     def add(
         self, landslide: NDArray[np.bool_], mapped: NDArray[np.bool_], known: NDArray[np.bool_], pixel_m2: float
@@ -43,6 +45,8 @@ class ObjectCounter:
             known: (H, W), false where neither counts.
             pixel_m2: area of a pixel.
         """
+        self.mapped_px += int((mapped & known).sum())
+        self.known_px += int(known.sum())
         truth, truths = label(landslide & known, _EIGHT)
         regions, count = label(mapped & known, _EIGHT)
         true_px = np.bincount(truth.ravel(), minlength=truths + 1)[1:]

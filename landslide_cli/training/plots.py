@@ -7,15 +7,19 @@ from typing import Any, Final
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
 from landslide_cli.files import atomic
-from landslide_cli.imagery.bands import REFLECTANCE_ONE
 from landslide_cli.training.dataset import Sample
 from landslide_cli.training.metrics import PixelCounter
+from landslide_cli.training.tiles_index import Windows
 
-BRIGHTEST: Final = 0.25
-"""Reflectance that is drawn white."""
+STRETCH_PERCENT: Final = (1, 99)
+"""What is darker is drawn black, what is brighter white."""
+LEAST_CONTRAST: Final = 300
+"""Digital numbers between black and white at least: noise should not look like a landscape."""
+NOT_KNOWN: Final = (0.55, 0.55, 0.55)
 HIT, MISS, ALARM = 1, 2, 3
 """Codes of the maps of an evaluation; 0 where there is no landslide and none is mapped, 255 where nothing counts."""
 COLOURS: Final[Mapping[int, tuple[int, int, int]]] = {HIT: (0, 158, 115), MISS: (0, 114, 178), ALARM: (213, 94, 0)}
@@ -75,63 +79,111 @@ def draw_calibration(path: Path, counter: PixelCounter) -> None:
     _save(figure, path)
 
 
-def draw_windows(path: Path, batch: Sample, probability: NDArray[np.float32], bands: Sequence[str]) -> None:
+def spread_out(windows: Windows, count: int, window_px: int) -> NDArray[np.int64]:
+    """Choose windows to draw: those with the most landslide pixels, of each event in turn, none on ground of another.
+
+    Returns:
+        Up to `count` indexes into `windows`; fewer only where there are fewer windows.
+    """
+    order = np.argsort(-windows.landslide_px, kind="stable").tolist()
+    queues = [[i for i in order if windows.event[i] == event] for event in np.unique(windows.event)]
+    chosen: list[int] = []
+    while len(chosen) < count and any(queues):
+        for queue in queues:
+            while queue and any(_overlap(windows, queue[0], other, window_px) for other in chosen):
+                queue.pop(0)
+            if queue and len(chosen) < count:
+                chosen.append(queue.pop(0))
+    # Where all ground is drawn already, other dates of it are better than nothing.
+    return np.array([*chosen, *(i for i in order if i not in set(chosen))][:count], np.int64)
+
+
+def _overlap(windows: Windows, one: int, other: int, window_px: int) -> bool:
+    apart = max(abs(int(getattr(windows, axis)[one]) - int(getattr(windows, axis)[other])) for axis in ("row", "col"))
+    return bool(windows.event[one] == windows.event[other]) and apart < window_px
+
+
+def window_titles(windows: Windows) -> list[str]:
+    """Name each window by its event and upper left pixel."""
+    names = zip(windows.event.tolist(), windows.row.tolist(), windows.col.tolist(), strict=True)
+    return [f"{event}\nrow {row}, column {column}" for event, row, column in names]
+
+
+def draw_windows(
+    path: Path, batch: Sample, probability: NDArray[np.float32], bands: Sequence[str], titles: Sequence[str]
+) -> None:
     """Draw windows: before, after, the truth on it, and the probability (N, 1, H, W)."""
     count = len(batch["pre"])
-    figure = Figure((8.4, 2.15 * count), layout="constrained")
+    figure = Figure((9.2, 2.15 * count + 0.6), layout="constrained")
     rows = np.atleast_2d(figure.subplots(count, 4))
-    images = {name: true_colour(batch[name].numpy(), bands) for name in ("pre", "post")}
+    befores, afters = true_colours(batch["pre"].numpy(), batch["post"].numpy(), bands)
     for number, (pre, post, truth, predicted) in enumerate(rows):
-        pre.imshow(images["pre"][number])
-        post.imshow(images["post"][number])
-        truth.imshow(images["post"][number])
+        pre.imshow(befores[number])
+        post.imshow(afters[number])
+        truth.imshow(afters[number])
         landslide, weight = batch["landslide"][number, 0].numpy(), batch["weight"][number, 0].numpy()
         truth.imshow(np.ma.masked_equal(landslide, 0), cmap="autumn", vmin=0, vmax=1.5, interpolation="nearest")
         truth.imshow(
             np.ma.masked_not_equal(weight, 0), cmap="gray", vmin=-1, vmax=1, alpha=0.8, interpolation="nearest"
         )
-        predicted.imshow(probability[number, 0], vmin=0, vmax=1, cmap="magma")
+        shown = predicted.imshow(probability[number, 0], vmin=0, vmax=1, cmap="magma")
+        pre.set_ylabel(titles[number], fontsize="x-small")
     for axes, title in zip(rows[0], ("before", "after", "truth (grey: does not count)", "probability"), strict=True):
         axes.set_title(title, fontsize="small")
+    figure.colorbar(shown, ax=rows[-1, 3], orientation="horizontal", ticks=(0, 0.5, 1), fraction=0.06, pad=0.02)
     _no_axes(rows)
     _save(figure, path)
 
 
 def draw_hits(
     path: Path,
-    images: NDArray[np.float32],
+    pre: NDArray[np.float32],
+    post: NDArray[np.float32],
     codes: Sequence[NDArray[np.uint8]],
     titles: Sequence[str],
     bands: Sequence[str],
 ) -> None:
-    """Draw images after the event (N, B, H, W) beside the same with hits, misses and false alarms."""
+    """Draw images before and after (N, B, H, W), and the latter with hits, misses and false alarms."""
     count = len(codes)
-    figure = Figure((7, 3.4 * count), layout="constrained")
-    rows = np.atleast_2d(figure.subplots(count, 2))
-    colours = true_colour(images, bands)
-    for (left, right), colour, code, title in zip(rows, colours, codes, titles, strict=True):
-        left.imshow(colour)
-        left.set_title(title, fontsize="small")
-        painted = colour.copy()
+    figure = Figure((8.6, 2.75 * count + 0.6), layout="constrained")
+    rows = np.atleast_2d(figure.subplots(count, 3))
+    befores, afters = true_colours(pre, post, bands)
+    for number, (left, middle, right) in enumerate(rows):
+        left.imshow(befores[number])
+        left.set_ylabel(titles[number], fontsize="x-small")
+        middle.imshow(afters[number])
+        painted = afters[number].copy()
         for value, paint in COLOURS.items():
-            painted[code == value] = np.array(paint) / 255
-        painted[code == 255] *= 0.4
+            painted[codes[number] == value] = np.array(paint) / 255
+        painted[codes[number] == 255] = NOT_KNOWN
         right.imshow(painted, interpolation="nearest")
-    for value, paint in COLOURS.items():
-        rows[0, 1].plot([], [], "s", color=np.array(paint) / 255, label=NAMES[value])
-    rows[0, 1].legend(fontsize="x-small", loc="lower right")
+    for axes, title in zip(rows[0], ("before", "after", "compared with the truth"), strict=True):
+        axes.set_title(title, fontsize="small")
+    marks = [Patch(color=(r / 255, g / 255, b / 255), label=NAMES[value]) for value, (r, g, b) in COLOURS.items()]
+    figure.legend(
+        handles=[*marks, Patch(color=NOT_KNOWN, label="not known")],
+        loc="outside lower center",
+        ncols=4,
+        fontsize="small",
+    )
     _no_axes(rows)
     _save(figure, path)
 
 
-def true_colour(images: NDArray[np.float32], bands: Sequence[str]) -> NDArray[np.float32]:
-    """Return red, green and blue (N, H, W, 3) in 0..1; the first band in grey where they are not all there."""
+def true_colours(
+    pre: NDArray[np.float32], post: NDArray[np.float32], bands: Sequence[str]
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return red, green and blue (N, H, W, 3) in 0..1 of both dates; the first band in grey where one is missing.
+
+    Each pair of windows is stretched to what it holds, both dates alike, so that a change stays one.
+    """
     names = ("B04", "B03", "B02")
     channels = [bands.index(name) for name in names] if set(names) <= set(bands) else [0, 0, 0]
-    colour: NDArray[np.float32] = np.clip(images[:, channels] / (BRIGHTEST * REFLECTANCE_ONE), 0, 1).transpose(
-        0, 2, 3, 1
-    )
-    return colour
+    both = np.stack([pre[:, channels], post[:, channels]])
+    low, high = np.percentile(both, STRETCH_PERCENT, axis=(0, 2, 3, 4), keepdims=True)
+    stretched = np.clip((both - low) / np.maximum(high - low, LEAST_CONTRAST), 0, 1).astype(np.float32)
+    before, after = stretched.transpose(0, 1, 3, 4, 2)
+    return before, after
 
 
 def _no_axes(rows: NDArray[Any]) -> None:

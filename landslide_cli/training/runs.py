@@ -12,6 +12,7 @@ from typing import Any, Final
 from landslide_cli.config import Recipe
 from landslide_cli.errors import InputError
 from landslide_cli.files import atomic
+from landslide_cli.training.calibration import Scaling, fit_scaling
 from landslide_cli.training.checkpoints import load_plain
 from landslide_cli.training.module import ChangeModule
 
@@ -61,7 +62,7 @@ def read_state(path: Path) -> Mapping[str, Any]:
         ModelError: it is damaged, or not ours.
     """
     if not path.is_file():
-        raise InputError(f"{path} is missing: no epoch of the run has ended yet; train again")
+        raise InputError(f"{path} is missing: no epoch of the run has ended yet; start it again without --resume")
     return load_plain(path)
 
 
@@ -91,6 +92,16 @@ def read_metrics(run: Path) -> list[dict[str, float]]:
     except (OSError, ValueError, TypeError) as error:
         raise InputError(f"{run / METRICS} cannot be read ({error}); train on with --resume") from error
     return rows
+
+
+def best_scaling(run: Path) -> Scaling:
+    """Return what calibrates the network of `open_run`, by what it made of the validation windows.
+
+    Raises:
+        InputError: no epoch of the run has ended.
+    """
+    counts = read_state(run / BEST).get("validation_counts")
+    return Scaling() if counts is None else fit_scaling(counts.numpy())
 
 
 def best_row(history: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:

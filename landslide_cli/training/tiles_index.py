@@ -113,6 +113,10 @@ class TrainingSet:
         """Return the mask of an event: 1 landslide, 0 none, 255 not known; uint8 on the event's grid."""
         return Path(self.folder, self._event(name)["mask"])
 
+    def has_terrain(self, name: str) -> bool:
+        """Return whether an event was fetched with elevation."""
+        return bool(self._event(name)["terrain"])
+
     def unseen(self, name: str, image: str) -> tuple[Path, int]:
         """Return the raster and its channel that tell where `image` does not show the ground.
 

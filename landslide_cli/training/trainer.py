@@ -8,7 +8,6 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-import numpy as np
 import torch
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint
@@ -20,7 +19,7 @@ from landslide_cli.files import atomic, writing
 from landslide_cli.training import plots
 from landslide_cli.training.dataset import EpochSampler, PairWindows, Sample
 from landslide_cli.training.module import ChangeModule
-from landslide_cli.training.runs import BEST, LAST, best_row, write_metrics
+from landslide_cli.training.runs import BEST, LAST, best_row, read_state, write_metrics
 
 Progress = Callable[[str, float], None]
 PICTURED = 8
@@ -62,8 +61,13 @@ def fit(
         raise InputError(f"{len(training)} windows are too few to learn from; prepare a larger training set")
     batch = min(recipe.batch, len(training))
     sampler = EpochSampler(len(training), recipe.windows_per_epoch, recipe.seed)
+    if resume:
+        # Worker processes draw the first windows before Lightning tells the sampler the epoch.
+        sampler.set_epoch(read_state(run / LAST)["epoch"] + 1)
     options: dict[str, Any] = {"num_workers": workers, "persistent_workers": workers > 0}
-    keeper = _Keeper(run, _pictured(validation), progress)
+    shown = plots.spread_out(validation.windows, PICTURED, validation.training_set.window_px)
+    titles = plots.window_titles(validation.windows.take(shown))
+    keeper = _Keeper(run, next(iter(DataLoader(Subset(validation, shown.tolist()), len(shown)))), titles, progress)
     with _quiet(), _clear_errors(batch):
         precision = "bf16-mixed" if device != "cpu" and torch.cuda.is_available() else "32-true"
         trainer = Trainer(
@@ -93,8 +97,8 @@ def fit(
 class _Keeper(Checkpoint):
     """Keeps the state, the best weights, the numbers and the pictures after each epoch."""
 
-    def __init__(self, run: Path, pictured: Sample, progress: Progress) -> None:
-        self.run, self.pictured, self.progress = run, pictured, progress
+    def __init__(self, run: Path, pictured: Sample, titles: list[str], progress: Progress) -> None:
+        self.run, self.pictured, self.titles, self.progress = run, pictured, titles, progress
         self.history: list[dict[str, Any]] = []
         self._began = self._last_end = perf_counter()
         self._waited_s = 0.0
@@ -165,20 +169,8 @@ class _Keeper(Checkpoint):
         names = list(module.recipe.bands)
         was_training = module.training
         picture = self.run / "windows" / f"epoch-{trainer.current_epoch:03}.png"
-        plots.draw_windows(picture, self.pictured, module.probability(inputs), names)
+        plots.draw_windows(picture, self.pictured, module.probability(inputs), names, self.titles)
         module.train(was_training)
-
-
-def _pictured(validation: PairWindows) -> Sample:
-    """Read the validation windows with the most landslides, each from another place where there are enough."""
-    order = np.argsort(-validation.windows.landslide_px, kind="stable")
-    places: dict[tuple[Any, ...], int] = {}
-    for index in order.tolist():
-        place = (validation.windows.event[index], validation.windows.row[index], validation.windows.col[index])
-        places.setdefault(place, index)
-    chosen = [*places.values(), *(i for i in order.tolist() if i not in places.values())][:PICTURED]
-    batch: Sample = next(iter(DataLoader(Subset(validation, chosen), len(chosen))))
-    return batch
 
 
 @contextmanager

@@ -18,8 +18,9 @@ from landslide_cli.config import EvaluateConfig, Progress, silent
 from landslide_cli.errors import InputError, ModelError
 from landslide_cli.files import atomic
 from landslide_cli.imagery.bands import BANDS
-from landslide_cli.workflows.predict import open_engine
-from landslide_cli.workflows.train import require_training
+from landslide_cli.inference.card import ModelCard
+from landslide_cli.workflows.predict import check_suits, open_engine
+from landslide_cli.workflows.train import require_device, require_training
 
 if TYPE_CHECKING:
     from landslide_cli.training.metrics import PixelCounter, Scores
@@ -36,7 +37,7 @@ PAPER: Final[Mapping[str, tuple[float, float, float]]] = {
 """F1, precision and recall on Haiti (paper, table 2), at probability 0.5."""
 PAPER_THRESHOLD: Final = 0.5
 PICTURED: Final = 6
-"""Windows that are drawn: those with the most landslide pixels."""
+"""Windows that are drawn."""
 REPORT, METRICS = "report.md", "metrics.json"
 
 Inputs = Mapping[str, NDArray[np.float32]]
@@ -61,6 +62,8 @@ class EvaluateSummary:
     by_event: Mapping[str, Mapping[str, float | None]]
     """Scores at the threshold."""
     objects: Mapping[str, Any]
+    beware: tuple[str, ...]
+    """Why the scores may be too good."""
     out: Path | None
     windows_per_second: float
     seconds: float
@@ -70,10 +73,10 @@ class EvaluateSummary:
 class _Model:
     """What gives probabilities."""
 
-    name: str
-    bands: tuple[str, ...]
+    card: ModelCard
     run: Callable[[Inputs], NDArray[np.float32]]
-    threshold: float
+    learned_from: frozenset[str] = frozenset()
+    """Names of events, where they are on record."""
 
 
 @dataclass(slots=True)
@@ -116,8 +119,11 @@ def evaluate(config: EvaluateConfig, progress: Progress = silent) -> EvaluateSum
     require_training()
     from landslide_cli.training.metrics import PixelCounter
     from landslide_cli.training.objects import ObjectCounter
+    from landslide_cli.training.splits import SPLITS
     from landslide_cli.training.tiles_index import TrainingSet
 
+    if config.split not in SPLITS:
+        raise InputError(f"--split {config.split!r} is unknown; give {', '.join(SPLITS)}")
     training_set = TrainingSet.open(config.dataset)
     if not len(training_set.of_split(config.split)):
         held = ", ".join(sorted(set(training_set.windows.split.tolist()))) or "none"
@@ -127,6 +133,7 @@ def evaluate(config: EvaluateConfig, progress: Progress = silent) -> EvaluateSum
         )
     _check_out(config)
     model = _open_model(config)
+    _check_suits(training_set, model)
     threshold, threshold_from = _threshold(config, training_set, model, progress)
     counted = _Counted(PixelCounter())
     objects = ObjectCounter(config.found_overlap, config.found_iou)
@@ -139,7 +146,7 @@ def evaluate(config: EvaluateConfig, progress: Progress = silent) -> EvaluateSum
             _write_map(config.out, training_set, mosaic, mapped)
     predicting = perf_counter() - predicting
     summary = EvaluateSummary(
-        model=model.name,
+        model=model.card.name,
         dataset=config.dataset,
         split=config.split,
         windows=windows,
@@ -151,6 +158,7 @@ def evaluate(config: EvaluateConfig, progress: Progress = silent) -> EvaluateSum
         calibration=_calibration(counted.pixels),
         by_event={name: _plain(counter.at(threshold)) for name, counter in sorted(counted.events.items())},
         objects=_objects(objects),
+        beware=_beware(training_set, config.split, model),
         out=config.out,
         windows_per_second=windows / predicting,
         seconds=perf_counter() - began,
@@ -173,12 +181,35 @@ def _open_model(config: EvaluateConfig) -> _Model:
 
         from landslide_cli.training.runs import open_run
 
-        module, _ = open_run(Path(config.model))
+        require_device(config.device)
+        module, record = open_run(Path(config.model))
         if config.device != "cpu" and torch.cuda.is_available():
             module.to("cuda")
-        return _Model(Path(config.model).name, module.recipe.bands, module.probability, PAPER_THRESHOLD)
+        card = ModelCard(
+            name=Path(config.model).name, version="", architecture=module.recipe.model, bands=module.recipe.bands,
+            terrain=module.network.reads_terrain, threshold=PAPER_THRESHOLD,
+        )  # fmt: skip
+        return _Model(card, module.probability, frozenset(record["events"]["train"]))
     engine = open_engine(config.model, config.device, config.min_slope)
-    return _Model(engine.card.name, engine.card.bands, engine.run, engine.card.threshold)
+    return _Model(engine.card, engine.run)
+
+
+def _check_suits(training_set: "TrainingSet", model: _Model) -> None:
+    """Refuse a model that reads what an event does not have."""
+    for event in training_set.record["events"]:
+        where = f"event {event['name']} of {training_set.folder}"
+        check_suits(model.card, event["bands"], terrain=event["terrain"], where=where)
+
+
+def _beware(training_set: "TrainingSet", split: str, model: _Model) -> tuple[str, ...]:
+    """Say why scores may be too good."""
+    measured = set(training_set.of_split(split).event.tolist())
+    seen = sorted(measured & model.learned_from)
+    shared = [pair for pair in training_set.record["overlapping"] if measured & set(pair)]
+    return (
+        *([f"{model.card.name} has learned from events of these names: {', '.join(seen)}"] if seen else []),
+        *(f"{one} and {other} share ground across splits" for one, other in shared),
+    )
 
 
 def _threshold(
@@ -192,7 +223,7 @@ def _threshold(
         return config.threshold, "as given"
     validation = training_set.of_split("validation")
     if config.split == "validation" or not validation.landslide_px.sum():
-        return model.threshold, "the model's own"
+        return model.card.threshold, "the model's own"
     counted = _Counted(PixelCounter())
     for _ in _mosaics(config, training_set, "validation", model, counted, progress):
         pass
@@ -214,7 +245,9 @@ def _mosaics(
     from landslide_cli.training.metrics import PixelCounter
 
     windows, size = training_set.of_split(split), training_set.window_px
-    data = PairWindows(training_set, windows, model.bands)
+    data = PairWindows(
+        training_set, windows, model.card.bands, spare=model.card.spare_bands, terrain=model.card.terrain
+    )
     pair_of = list(zip(windows.event.tolist(), windows.pre.tolist(), windows.post.tolist(), strict=True))
     done = 0
     for (event, pre, post), group in groupby(range(len(windows)), key=lambda index: pair_of[index]):
@@ -229,9 +262,11 @@ def _mosaics(
         for start in range(0, len(indexes), config.batch):
             chosen = indexes[start : start + config.batch]
             batch = {name: v.numpy() for name, v in default_collate([data[index] for index in chosen]).items()}
-            probability = model.run({name: batch[name] for name in ("pre", "post", "terrain")})
+            probability = model.run(_inputs(training_set, batch, {event}))
             if not np.isfinite(probability).all():
-                raise ModelError(f"{model.name} gives probabilities that are not numbers; train or export it again")
+                raise ModelError(
+                    f"{model.card.name} gives probabilities that are not numbers; train or export it again"
+                )
             counter = PixelCounter()
             counter.add(probability, batch["landslide"], batch["weight"])
             counted.pixels.counts += counter.counts
@@ -244,8 +279,14 @@ def _mosaics(
                 mosaic.landslide[box] = batch["landslide"][number, 0] > 0
                 mosaic.known[box] = batch["weight"][number, 0] > 0
             done += len(chosen)
-            progress(f"running {model.name} on {split} windows, {done} of {len(windows)}", done / len(windows))
+            progress(f"running {model.card.name} on {split} windows, {done} of {len(windows)}", done / len(windows))
         yield mosaic
+
+
+def _inputs(training_set: "TrainingSet", batch: Inputs, events: set[str]) -> Inputs:
+    """Return what a model reads of a batch: detectors ask for steep ground only where the terrain is known."""
+    terrain = all(training_set.has_terrain(event) for event in events)
+    return {name: batch[name] for name in ("pre", "post", *(["terrain"] if terrain else []))}
 
 
 def _transform(training_set: "TrainingSet", mosaic: _Mosaic) -> Any:
@@ -278,6 +319,24 @@ def _write_map(out: Path, training_set: "TrainingSet", mosaic: _Mosaic, mapped: 
         target.write(codes, 1)
         target.write_colormap(1, {0: (255, 255, 255, 0), **{code: (*paint, 255) for code, paint in COLOURS.items()}})
         target.update_tags(**{f"value_{code}": meaning for code, meaning in NAMES.items()})
+    with atomic(out / "maps" / f"{name}.qml") as temporary:
+        temporary.write_text(_style(), encoding="utf-8")
+
+
+def _style() -> str:
+    """Return the QGIS style of a map: the palette of a GeoTIFF cannot say that 0 is transparent."""
+    from landslide_cli.training.plots import COLOURS, NAMES
+
+    entries = "".join(
+        f'<paletteEntry value="{code}" color="#{red:02x}{green:02x}{blue:02x}" label="{NAMES[code]}" alpha="255"/>'
+        for code, (red, green, blue) in COLOURS.items()
+    )
+    return (
+        '<!DOCTYPE qgis PUBLIC "http://mrcc.com/qgis.dtd" "SYSTEM">\n<qgis version="3.22"><pipe>'
+        '<rasterrenderer type="paletted" band="1" opacity="1" alphaBand="-1">'
+        f'<colorPalette><paletteEntry value="0" color="#ffffff" label="none" alpha="0"/>{entries}</colorPalette>'
+        "</rasterrenderer></pipe></qgis>\n"
+    )
 
 
 def _write_report(
@@ -306,15 +365,17 @@ def _draw_windows(config: EvaluateConfig, training_set: "TrainingSet", model: _M
     windows = training_set.of_split(config.split)
     with rasterio.open(training_set.event_folder(str(windows.event[0])) / str(windows.post[0])) as source:
         shown = tuple(band for band in BANDS if band in source.descriptions)
-    order = np.argsort(-windows.landslide_px, kind="stable")[:PICTURED]
-    chosen = windows.take(order)
-    data, seen = PairWindows(training_set, chosen, model.bands), PairWindows(training_set, chosen, shown)
-    batch = {k: v.numpy() for k, v in default_collate([data[i] for i in range(len(data))]).items()}
-    post = default_collate([seen[i]["post"] for i in range(len(seen))]).numpy()
-    mapped = model.run({name: batch[name] for name in ("pre", "post", "terrain")}) >= summary.threshold
+    chosen = windows.take(plots.spread_out(windows, PICTURED, training_set.window_px))
+    data = PairWindows(training_set, chosen, model.card.bands, spare=model.card.spare_bands, terrain=model.card.terrain)
+    seen = PairWindows(training_set, chosen, shown, terrain=False)
+    batch, images = (
+        {name: values.numpy() for name, values in default_collate([source[i] for i in range(len(source))]).items()}
+        for source in (data, seen)
+    )
+    mapped = model.run(_inputs(training_set, batch, set(chosen.event.tolist()))) >= summary.threshold
     codes = _codes(batch["landslide"] > 0, mapped, batch["weight"] > 0)[:, 0]
-    titles = [f"{w}, row {r}, column {c}" for w, r, c in zip(chosen.event, chosen.row, chosen.col, strict=True)]
-    plots.draw_hits(config.out / "windows.png", post, list(codes), titles, shown)
+    titles = plots.window_titles(chosen)
+    plots.draw_hits(config.out / "windows.png", images["pre"], images["post"], list(codes), titles, shown)
 
 
 def report(summary: EvaluateSummary) -> str:
@@ -326,6 +387,7 @@ def report(summary: EvaluateSummary) -> str:
         f"{summary.windows} windows, pixels counted over all of them at once. Threshold "
         f"{summary.threshold:.2f}: {summary.threshold_from}. Average precision {text(summary.average_precision)}.",
         "",
+        *(f"**Beware:** {reason}: the scores are too good.\n" for reason in summary.beware),
         "| pixels | F1 | precision | recall | IoU |",
         "|---|---|---|---|---|",
     ]
@@ -348,7 +410,8 @@ def report(summary: EvaluateSummary) -> str:
         "",
         f"A landslide is found if {100 * objects['found_overlap']:.0f} % of its area is mapped, or if it and the "
         f"regions that touch it have an IoU of {objects['found_iou']:g}. Of {objects['regions']} mapped regions, "
-        f"{objects['false_alarms']} touch no landslide.",
+        f"{objects['false_alarms']} touch no landslide. Mapped is {percent(objects['mapped_share'])} of the ground: "
+        "who maps all of it finds every landslide.",
         "",
         "| landslides | found | of | share |",
         "|---|---|---|---|",
@@ -382,6 +445,7 @@ def _objects(counter: "ObjectCounter") -> dict[str, Any]:
         "found": found,
         "regions": counter.regions,
         "false_alarms": counter.false_alarms,
+        "mapped_share": _share(counter.mapped_px, counter.known_px),
         "by_size": classes,
     }
 
@@ -406,6 +470,11 @@ def _number(value: float) -> float | None:
 
 def _share(part: int, whole: int) -> float | None:
     return round(part / whole, 4) if whole else None
+
+
+def percent(share: float | None) -> str:
+    """Return a share for people."""
+    return "-" if share is None else f"{100 * share:.2f} %"
 
 
 def text(value: float | None) -> str:

@@ -1,7 +1,10 @@
 """A trained network as an ONNX file, refused unless ONNX Runtime and torch agree."""
 
+import json
+import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from hashlib import file_digest
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,10 +13,12 @@ from numpy.typing import NDArray
 
 from landslide_cli.config import ExportConfig, Progress, silent
 from landslide_cli.errors import InputError, ModelError
+from landslide_cli.event import now
 from landslide_cli.files import atomic
-from landslide_cli.imagery.bands import REFLECTANCE_ONE
+from landslide_cli.imagery.bands import BAND_GSD_M, GSD_M, REFLECTANCE_ONE
 from landslide_cli.inference.card import ModelCard
 from landslide_cli.inference.engines import OnnxEngine
+from landslide_cli.inference.mlm import model_item
 from landslide_cli.workflows.train import require_training
 
 if TYPE_CHECKING:
@@ -50,7 +55,7 @@ def export(config: ExportConfig, progress: Progress = silent) -> ExportSummary:
     import torch
 
     from landslide_cli.training.export import SelfContained
-    from landslide_cli.training.runs import best_row, open_run, read_metrics
+    from landslide_cli.training.runs import best_row, best_scaling, open_run, read_metrics
 
     if config.out.suffix != ".onnx":
         raise InputError(f"--out {config.out} must end in .onnx")
@@ -58,6 +63,7 @@ def export(config: ExportConfig, progress: Progress = silent) -> ExportSummary:
         raise InputError(f"{config.out} exists; give --overwrite to replace it, or another --out")
     module, record = open_run(config.run)
     history = read_metrics(config.run)
+    scaling = best_scaling(config.run)
     recipe, best = module.recipe, best_row(history)
     module.network.to(memory_format=torch.contiguous_format)
     events = record["events"]["train"]
@@ -67,8 +73,11 @@ def export(config: ExportConfig, progress: Progress = silent) -> ExportSummary:
         architecture=recipe.model,
         bands=recipe.bands,
         terrain=module.network.reads_terrain,
-        threshold=best["best_threshold"],
+        # Of the calibrated probability, in the whole percent of `probability.tif`.
+        threshold=round(min(max(scaling.probability(best["best_threshold"]), 0.01), 0.99), 2),
         tile_px=record["window_px"],
+        # What an image of 10 m always has must be there.
+        spare_bands=tuple(b for b in recipe.bands if BAND_GSD_M[b] > GSD_M) if recipe.band_dropout else (),
         training_data=f"{record['windows']['train']} windows of {len(events)} events: {', '.join(events)}; "
         f"best of {len(history)} epochs by the loss on {', '.join(record['events']['validation'])}",
         scores={"validation_f1": best["best_f1"]},
@@ -76,8 +85,27 @@ def export(config: ExportConfig, progress: Progress = silent) -> ExportSummary:
         licence=config.licence,
         config_sha256=record["config_sha256"],
     )
-    model = SelfContained(module.normalisation, module.network)
+    if config.card:
+        card = with_facts(card, config.card)
+    model = SelfContained(module.normalisation, module.network, scaling)
     return export_model(model, card, config.out, progress, half=config.half)
+
+
+def with_facts(card: ModelCard, path: Path) -> ModelCard:
+    """Return `card` with what the TOML file `path` says; its `scores` are added to those of the run.
+
+    Raises:
+        InputError: the file cannot be read, or says what only the run can know.
+    """
+    try:
+        facts = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"--card {path} cannot be read as TOML ({error})") from error
+    kinds = {"version": str, "training_data": str, "limits": str, "licence": str, "tile_px": int, "scores": dict}
+    wrong = [key for key, value in facts.items() if key not in kinds or not isinstance(value, kinds[key])]
+    if wrong:
+        raise InputError(f"--card {path}: {', '.join(wrong)} cannot be given; it may hold {', '.join(kinds)}")
+    return replace(card, **{**facts, "scores": {**card.scores, **facts.get("scores", {})}})
 
 
 def export_model(
@@ -136,7 +164,21 @@ def write_checked(
         difference = float(np.abs(OnnxEngine(temporary, "cpu").run(inputs) - _run(model, inputs)).max())
         if not difference <= limit:
             raise ModelError(f"the export differs from the network by {difference:.2g}, over {limit:g}; not written")
+    write_item(card, out)
     return difference
+
+
+def write_item(card: ModelCard, model: Path) -> None:
+    """Write the STAC Item of a model file beside it, as `<name>.json`.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    with model.open("rb") as file:
+        sha256 = file_digest(file, "sha256").hexdigest()
+    item = model_item(card, f"./{model.name}", model.stat().st_size, sha256, now())
+    with atomic(model.with_suffix(".json")) as temporary:
+        temporary.write_text(json.dumps(item, indent=2) + "\n", encoding="utf-8")
 
 
 def _run(model: "SelfContained", inputs: Mapping[str, NDArray[np.float32]]) -> NDArray[np.float32]:

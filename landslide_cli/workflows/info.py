@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from landslide_cli.config import Progress, silent
+from landslide_cli.errors import InputError
 from landslide_cli.event import PRODUCTS, Event
 
 
@@ -36,6 +37,8 @@ def info(folder: Path, progress: Progress = silent) -> EventInfo:
         InputError: there is no complete event in that folder.
     """
     progress("reading the event", 0)
+    if folder.suffix == ".onnx":
+        raise InputError(f"{folder} is a model, not an event; run: landslide weights show {folder}")
     event = Event.open(folder)
     height, width = event.properties["proj:shape"]
     fetched = event.step("fetch")

@@ -84,6 +84,17 @@ def download(inventory: Inventory, out: Path | None = None, progress: Progress =
     return FetchedInventory(inventory, out, polygons, sha256, verified=inventory.sha256 is not None)
 
 
+def _reason(error: requests.RequestException) -> str:
+    """Say what went wrong without the names of the library's classes."""
+    if isinstance(error, requests.HTTPError) and error.response is not None:
+        return f"the server answers {error.response.status_code} {error.response.reason}"
+    if isinstance(error, requests.Timeout):
+        return f"no answer within {TIMEOUT_S} s"
+    if isinstance(error, requests.ConnectionError):
+        return "no connection to the server"
+    return str(error)
+
+
 def _stream(url: str, path: Path, progress: Callable[[float], None]) -> str:
     """Download `url` to `path`; return the SHA-256."""
     digest, received = hashlib.sha256(), 0
@@ -101,7 +112,7 @@ def _stream(url: str, path: Path, progress: Callable[[float], None]) -> str:
                     file.write(chunk)
                     progress(received / expected if expected else 0)
     except requests.RequestException as error:
-        raise CatalogError(f"{url} cannot be downloaded ({error}); check the network and run again") from error
+        raise CatalogError(f"{url} cannot be downloaded ({_reason(error)}); check the network and run again") from error
     # urllib3 before 2 takes a cut answer for a whole one.
     if received < expected:
         raise CatalogError(f"{url} ended after {received} of {expected} bytes; run again")

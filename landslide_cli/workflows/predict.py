@@ -56,6 +56,9 @@ def predict(config: PredictConfig, progress: Progress = silent) -> PredictSummar
     if not 1 <= stride <= card.tile_px:
         raise InputError(f"--stride {stride} must be within 1..{card.tile_px}, the window of {card.name}")
     check_suits(card, event.bands, terrain=event.has("terrain"), where=event.folder)
+    blank = [band for band in card.bands if band not in event.bands]
+    if blank:
+        log.warning("the images lack %s: %s does without, and its map is less sure", ", ".join(blank), card.name)
     threshold = card.threshold if config.threshold is None else config.threshold
     batch = config.batch * (4 if engine.provider == "cuda" else 1)
     log.info("%s runs on %s", card.name, engine.provider)
@@ -91,6 +94,7 @@ def predict(config: PredictConfig, progress: Progress = silent) -> PredictSummar
         "model_version": card.version,
         "provider": engine.provider,
         "threshold": threshold,
+        "blank_bands": blank,
         "stride_px": stride,
         "min_slope_deg": config.min_slope if engine.provider == "numpy" else None,
         "limits": card.limits,
@@ -138,6 +142,10 @@ def open_engine(model: str, device: str, min_slope_deg: float) -> Engine:
         return DETECTORS[model](min_slope_deg)
     shipped = shipped_models()
     path = shipped.get(model, Path(model))
+    if path.is_dir():
+        raise ModelError(
+            f"model {model!r} is a folder; of a training run, make a model: landslide export {model} --out NAME.onnx"
+        )
     if not path.is_file():
         known = ", ".join([*shipped, *DETECTORS])
         raise ModelError(
@@ -156,9 +164,9 @@ def check_suits(card: ModelCard, bands: Sequence[str], *, terrain: bool, where: 
         where: names the event in the message.
 
     Raises:
-        ModelError: bands or terrain are missing; the message says which model would run.
+        ModelError: bands that it cannot do without are missing, or terrain; the message says which model would run.
     """
-    missing = [band for band in card.bands if band not in bands]
+    missing = [band for band in card.bands if band not in bands and band not in card.spare_bands]
     if missing:
         raise ModelError(
             f"model {card.name} reads {', '.join(missing)}, which {where} does not have "
@@ -175,7 +183,7 @@ def _alternative(bands: Sequence[str], terrain: bool) -> str:
     candidates = [OnnxEngine(path, "cpu").card for path in shipped_models().values()]
     candidates += [detector(0).card for detector in DETECTORS.values()]
     for card in candidates:
-        if set(card.bands) <= set(bands) and (terrain or not card.terrain):
+        if set(card.bands) - set(card.spare_bands) <= set(bands) and (terrain or not card.terrain):
             return f"use --model {card.name}, which reads {', '.join(card.bands)}"
     return "fetch the event again with more bands: no model runs on these"
 

@@ -122,7 +122,7 @@ def prepare(config: PrepareConfig, progress: Progress = silent) -> PrepareSummar
     plan = _plan(config, sources)
     if record := _same_set(config, plan):
         return _summary(config.out, record, perf_counter() - began, reused=True)
-    staging = config.out / STAGING
+    staging, was_there = config.out / STAGING, config.out.exists()
     try:
         with writing(config.out):
             remove(staging)
@@ -139,6 +139,8 @@ def prepare(config: PrepareConfig, progress: Progress = silent) -> PrepareSummar
         _publish(staging, config.out, record)
     finally:
         remove(staging)
+        if not was_there and config.out.is_dir() and not any(config.out.iterdir()):
+            config.out.rmdir()
     return _summary(config.out, record, perf_counter() - began, reused=False)
 
 
@@ -146,8 +148,12 @@ def _check(config: PrepareConfig) -> None:
     """Refuse options that mean nothing."""
     least = {"window": 1, "stride": 1, "min_pixels": 0, "min_evaluation_pixels": 0}
     for field, lowest in least.items():
-        if getattr(config, field) < lowest:
+        if getattr(config, field) is not None and getattr(config, field) < lowest:
             raise InputError(f"--{field.replace('_', '-')} {getattr(config, field)} must be at least {lowest}")
+    if config.stride_px > config.window:
+        raise InputError(
+            f"--stride {config.stride_px} leaves gaps between windows of {config.window} px; give --window or less"
+        )
     if not 0 <= config.max_cloud <= 100:
         raise InputError(f"--max-cloud {config.max_cloud:g} is no percentage; give 0 to 100")
     if not config.events:
@@ -237,7 +243,7 @@ def _prepare_event(source: _Source, config: PrepareConfig, staging: Path, progre
     )  # fmt: skip
     landslides = _burn(found, source, grid, mask, all_touched=config.all_touched)
     terrain = event.path("terrain") if event.has("terrain") else None
-    mapped, no_terrain = tiles.window_counts(_event_strips(mask, terrain, grid), config.window, config.stride)
+    mapped, no_terrain = tiles.window_counts(_event_strips(mask, terrain, grid), config.window, config.stride_px)
     images = _images(event)
     pairs = list(product(*([name for name, facts in images.items() if facts["side"] == side] for side in SIDES)))
     if not pairs:
@@ -247,7 +253,7 @@ def _prepare_event(source: _Source, config: PrepareConfig, staging: Path, progre
     for number, (pre, post) in enumerate(pairs):
         progress(f"looking through pair {number + 1} of {len(pairs)} of {source.name}", number / len(pairs))
         codes = [(event.folder / images[name]["unseen"], images[name]["channel"]) for name in (pre, post)]
-        visible, cloud, nodata = tiles.window_counts(_pair_strips(mask, codes, grid), config.window, config.stride)
+        visible, cloud, nodata = tiles.window_counts(_pair_strips(mask, codes, grid), config.window, config.stride_px)
         keep, reasons = tiles.choose(
             mapped=mapped, visible=visible, cloud=cloud, nodata=nodata + no_terrain, min_visible_px=config.min_pixels,
             max_cloud_px=config.max_cloud / 100 * config.window**2,
@@ -259,8 +265,8 @@ def _prepare_event(source: _Source, config: PrepareConfig, staging: Path, progre
                 event=np.full(len(row), source.name),
                 pre=np.full(len(row), pre),
                 post=np.full(len(row), post),
-                row=(row * config.stride).astype(np.int32),
-                col=(col * config.stride).astype(np.int32),
+                row=(row * config.stride_px).astype(np.int32),
+                col=(col * config.stride_px).astype(np.int32),
                 landslide_px=visible[keep].astype(np.int32),
                 cloud_share=(cloud[keep] / config.window**2).astype(np.float32),
                 split=np.full(len(row), "train"),
@@ -385,7 +391,7 @@ def _record(
         "software": f"landslide {__version__}",
         "created": now(),
         "window_px": config.window,
-        "stride_px": config.stride,
+        "stride_px": config.stride_px,
         "parameters": plan["parameters"],
         "events": [{**planned, **event.facts} for planned, event in zip(plan["events"], prepared, strict=True)],
         "counts": {name: int((split.windows.split == name).sum()) for name in splits.SPLITS},

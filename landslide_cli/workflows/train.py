@@ -5,6 +5,7 @@ import json
 import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
+from importlib.util import find_spec
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -15,6 +16,9 @@ from landslide_cli.errors import InputError
 from landslide_cli.event import now
 from landslide_cli.files import require_free
 from landslide_cli.imagery.bands import BANDS
+from landslide_cli.inference.engines import OnnxEngine
+
+DEVICES = ("auto", "cuda", "cpu")
 
 CHECKPOINT_BYTES = 12 * 2**20
 """Room that a run needs at least: a small network's checkpoints and pictures."""
@@ -57,7 +61,8 @@ def train(config: TrainConfig, progress: Progress = silent) -> TrainSummary:
     began = perf_counter()
     require_training()
     recipe = read_recipe(config)
-    from landslide_cli.training.tiles_index import TrainingSet
+    from landslide_cli.training.tiles_index import INDEX, TrainingSet
+    from landslide_cli.training.truth import checksum
 
     training_set = TrainingSet.open(config.dataset)
     windows = {split: training_set.of_split(split) for split in ("train", "validation")}
@@ -72,7 +77,9 @@ def train(config: TrainConfig, progress: Progress = silent) -> TrainSummary:
                 f"the {split} windows of {config.dataset} show no landslide at all; prepare it again with events "
                 "that have some"
             )
-    _check_run(config, recipe)
+    index_sha256 = checksum(config.dataset / INDEX)
+    _check_run(config, recipe, index_sha256)
+    require_device(config.device)
     require_free(config.out, CHECKPOINT_BYTES)
 
     from lightning.pytorch import seed_everything
@@ -81,13 +88,22 @@ def train(config: TrainConfig, progress: Progress = silent) -> TrainSummary:
     from landslide_cli.training.encoder_weights import load_encoder_weights
     from landslide_cli.training.module import ChangeModule
     from landslide_cli.training.runs import best_row, write_record
+    from landslide_cli.training.start import load_start
     from landslide_cli.training.trainer import fit
 
     seed_everything(recipe.seed, verbose=False)
     module = ChangeModule(recipe)
     if config.encoder_weights and not config.resume:
         load_encoder_weights(module.network, config.encoder_weights, recipe.bands)
-    data = {split: PairWindows(training_set, chosen, recipe.bands) for split, chosen in windows.items()}
+    if config.start and not config.resume:
+        card = OnnxEngine(config.start, "cpu").card
+        if card.architecture != recipe.model:
+            raise InputError(f"--start {config.start} is a {card.architecture}, not a {recipe.model}; leave it out")
+        load_start(module, config.start, card.bands)
+    data = {
+        split: PairWindows(training_set, chosen, recipe.bands, terrain=module.network.reads_terrain)
+        for split, chosen in windows.items()
+    }
     parameters = sum(p.numel() for p in module.network.parameters())
     if not config.resume:
         require_free(config.out, 8 * 4 * parameters)
@@ -96,7 +112,9 @@ def train(config: TrainConfig, progress: Progress = silent) -> TrainSummary:
             "created": now(),
             "parameters": parameters,
             "encoder_weights": config.encoder_weights and config.encoder_weights.name,
+            "start": config.start and config.start.name,
             "config_sha256": hashlib.sha256(json.dumps(asdict(recipe), sort_keys=True).encode()).hexdigest(),
+            "index_sha256": index_sha256,
             "window_px": training_set.window_px,
             "windows": {split: len(chosen) for split, chosen in windows.items()},
             "events": {
@@ -135,11 +153,24 @@ def require_training() -> None:
     Raises:
         InputError: it is not.
     """
-    try:
-        import lightning.pytorch  # noqa: F401
-        import torch  # noqa: F401
-    except ImportError as error:
-        raise InputError("training needs torch and lightning; run: pip install 'landslide[train]'") from error
+    # Found, not imported: that takes seconds, in which a mistake in an option would stay untold.
+    if not all(find_spec(name) for name in ("torch", "lightning", "segmentation_models_pytorch")):
+        raise InputError("training needs torch and lightning; run: pip install 'landslide[train]'")
+
+
+def require_device(device: str) -> None:
+    """Refuse a device that is not there.
+
+    Raises:
+        InputError: it is unknown, or no GPU can be used.
+    """
+    if device not in DEVICES:
+        raise InputError(f"--device {device} is unknown; give {', '.join(DEVICES)}")
+    if device == "cuda":
+        import torch
+
+        if not torch.cuda.is_available():
+            raise InputError("--device cuda: torch finds no GPU that it can use here; give --device cpu")
 
 
 def read_recipe(config: TrainConfig) -> Recipe:
@@ -152,12 +183,13 @@ def read_recipe(config: TrainConfig) -> Recipe:
         from landslide_cli.training.runs import read_record
 
         recipe, _ = read_record(config.out)
-        given = _given(config)
-        given.pop("epochs", None)
-        changed = [f"--{key}" for key, value in given.items() if getattr(recipe, key) != value]
-        if changed or config.config:
-            what = ", ".join(changed) or f"--config {config.config}"
-            raise InputError(f"{config.out} is resumed with the recipe it began with; leave out {what}")
+        wanted = (_read_toml(config.config, recipe.model) if config.config else {}) | _given(config)
+        changed = [key for key, value in wanted.items() if key != "epochs" and getattr(recipe, key) != value]
+        if changed:
+            raise InputError(
+                f"{config.out} is resumed with the recipe it began with, which has another {', '.join(changed)}; leave "
+                "out what differs, or train anew with another --out"
+            )
         return recipe if config.epochs is None else replace(recipe, epochs=config.epochs)
     values = _read_toml(config.config, config.model) if config.config else {}
     recipe = Recipe(**{**values, **_given(config)})
@@ -196,7 +228,7 @@ def check_recipe(recipe: Recipe) -> None:
     Raises:
         InputError: it names the field, the value and what would do.
     """
-    shares = ("brightness", "contrast", "histogram_matching")
+    shares = ("brightness", "contrast", "histogram_matching", "band_dropout")
     rules: Mapping[str, tuple[bool, str]] = {
         "bands": (bool(recipe.bands) and set(recipe.bands) <= set(BANDS), f"names out of {', '.join(BANDS)}"),
         "normalisation": (recipe.normalisation in NORMALISATIONS, " or ".join(NORMALISATIONS)),
@@ -228,15 +260,22 @@ def _within(value: object, low: float, high: float) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and low <= value <= high
 
 
-def _check_run(config: TrainConfig, recipe: Recipe) -> None:
+def _check_run(config: TrainConfig, recipe: Recipe, index_sha256: str) -> None:
     """Keep an existing run; make sure that one to be resumed can be."""
-    from landslide_cli.training.runs import LAST, RECORD, read_state
+    from landslide_cli.training.runs import LAST, read_record, read_state
 
     if config.out.exists() and not config.out.is_dir():
         raise InputError(f"--out {config.out} is a file; give a folder")
     if config.resume:
+        _, record = read_record(config.out)
+        if record.get("index_sha256") != index_sha256:
+            raise InputError(
+                f"{config.out} learns from {record.get('dataset')}, and {config.dataset} holds other windows; resume "
+                "it with the training set it began with, or give another --out"
+            )
         done = read_state(config.out / LAST)["epoch"] + 1
         if done >= recipe.epochs:
             raise InputError(f"{config.out} has trained its {done} epochs; give more --epochs to train on")
-    elif (config.out / RECORD).exists():
+    elif (config.out / LAST).exists():
+        # A run that ended before its first epoch did has nothing to keep.
         raise InputError(f"{config.out} already holds a run; give --resume to go on with it, or another --out")

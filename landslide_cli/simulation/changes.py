@@ -1,0 +1,214 @@
+"""Changes between the two dates that are no landslides: half the battle of telling landslides apart."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+from scipy.ndimage import gaussian_filter
+
+from landslide_cli.imagery.bands import GSD_M
+from landslide_cli.simulation.arrays import Codes, Floats, fractal, line_noise, ramp
+from landslide_cli.simulation.nature import Change, Nature
+from landslide_cli.simulation.spectra import PLANTS, Material
+from landslide_cli.simulation.terrain import Terrain
+
+CHANGED: Final = 0.2
+"""A pixel counts as changed if so much of it is of another material."""
+
+Mixture = Mapping[Material, float]
+
+
+def convert(
+    shares: Floats, where: npt.NDArray[np.floating], into: Mixture, of: Sequence[Material] = tuple(Material)
+) -> None:
+    """Turn the share `where` (h, w) of the materials `of` into the mixture `into`, in place."""
+    taken = np.zeros(where.shape, np.float32)
+    share = where.astype(np.float32)
+    for material in of:
+        part = shares[material] * share
+        shares[material] -= part
+        taken += part
+    for material, weight in into.items():
+        shares[material] += np.float32(weight) * taken
+
+
+def mark(codes: Codes, kind: Change, before: Floats, after: Floats) -> None:
+    """Write `kind` where shares (materials, h, w) differ, in place."""
+    codes[0.5 * np.abs(after - before).sum(axis=0) > CHANGED] = kind
+
+
+def change_ground(
+    before: Floats, after: Floats, codes: Codes, terrain: Terrain, nature: Nature, rng: np.random.Generator
+) -> None:
+    """Change shares (materials, h, w) of both dates as `nature` says, in place; `codes` (h, w) tells where and why."""
+    for kind, amount in nature.changes.items():
+        if kind in _KINDS:
+            earlier = after.copy()
+            _KINDS[kind](after, terrain, amount, rng)
+            mark(codes, kind, earlier, after)
+    for kind, adorn in ((Change.SEASON, _season), (Change.SNOW, _snow)):
+        if kind in nature.changes:
+            earlier = after - before
+            adorn(before, after, terrain, nature, rng)
+            codes[0.5 * np.abs(after - before - earlier).sum(axis=0) > CHANGED] = kind
+
+
+def blob(shape: tuple[int, int], centre: Sequence[float], radius_px: float, rng: np.random.Generator) -> Floats:
+    """A ragged patch around `centre` (row, column); (h, w) float32, 1 inside."""
+    y, x = np.ogrid[: shape[0], : shape[1]]
+    angle, stretch = rng.uniform(0.0, np.pi), rng.uniform(1.0, 2.2)
+    u = (x - centre[1]) * np.cos(angle) + (y - centre[0]) * np.sin(angle)
+    v = (y - centre[0]) * np.cos(angle) - (x - centre[1]) * np.sin(angle)
+    distance = np.hypot(u / stretch, v * stretch) / radius_px
+    return ramp(distance + 0.3 * fractal(shape, rng, exponent=2.4, longest_px=6 * radius_px), 1.1, 0.9)
+
+
+def _places(wanted: npt.NDArray[np.floating], count: int, rng: np.random.Generator) -> list[tuple[int, int]]:
+    """Up to `count` pixels drawn by the weight `wanted` (h, w); rows and columns."""
+    cumulative = np.cumsum(wanted, axis=None, dtype=np.float64)
+    if cumulative[-1] <= 0.0:
+        return []
+    drawn = np.searchsorted(cumulative, rng.uniform(0.0, cumulative[-1], count), side="right")
+    return [divmod(int(min(place, cumulative.size - 1)), wanted.shape[1]) for place in drawn]
+
+
+def _clear_cuts(after: Floats, terrain: Terrain, amount: float, rng: np.random.Generator) -> None:
+    """Rectangles of forest that are gone."""
+    forest = after[Material.BROADLEAF] + after[Material.CONIFER]
+    rows, columns = np.nonzero((forest > 0.7) & (terrain.slope_deg(1.5) < 28.0))
+    if rows.size == 0:
+        return
+    y, x = np.ogrid[: forest.shape[0], : forest.shape[1]]
+    for _ in range(max(1, round(forest.size * GSD_M**2 / 1e6 * amount))):
+        place = rng.integers(rows.size)
+        angle = rng.uniform(0.0, np.pi)
+        half = rng.uniform(4.0, 13.0, 2)
+        u = (x - columns[place]) * np.cos(angle) + (y - rows[place]) * np.sin(angle)
+        v = (y - rows[place]) * np.cos(angle) - (x - columns[place]) * np.sin(angle)
+        cut = (np.abs(u) < half[0]) & (np.abs(v) < half[1]) & (forest > 0.3)
+        slash = rng.uniform(0.25, 0.6)
+        after[:, cut] *= 0.15
+        after[Material.DRY_GRASS, cut] += 0.85 * slash
+        after[Material.SOIL, cut] += 0.85 * (1.0 - slash)
+
+
+def _fires(after: Floats, terrain: Terrain, amount: float, rng: np.random.Generator) -> None:
+    """Burnt patches: char where it burned hot, browned plants where it did not."""
+    shape = terrain.shape
+    plants = after[list(PLANTS)].sum(axis=0)
+    for place in _places(plants, int(rng.integers(1, 4)), rng):
+        burnt = blob(shape, place, rng.uniform(20.0, 40.0 + 60.0 * amount), rng)
+        severity = ramp(fractal(shape, rng, exponent=2.2), -1.6, 0.6) * burnt
+        convert(after, 0.95 * severity, {Material.CHAR: 0.75, Material.SOIL: 0.15, Material.DEAD_WOOD: 0.1}, PLANTS)
+        convert(after, 0.6 * (burnt - severity), {Material.DEAD_WOOD: 0.7, Material.DRY_GRASS: 0.3}, PLANTS)
+
+
+def _dieback(after: Floats, terrain: Terrain, amount: float, rng: np.random.Generator) -> None:
+    """Conifers that beetles or drought killed, in groups that grow together; some of them are felled."""
+    shape = terrain.shape
+    groups = fractal(shape, rng, exponent=1.5) + 1.2 * fractal(shape, rng, exponent=3.0, shortest_px=30)
+    dead = ramp(groups, 2.6 - 1.6 * amount, 3.2 - 1.6 * amount)
+    felled = dead * ramp(fractal(shape, rng, exponent=2.2), 0.6, 1.0)
+    convert(after, dead - felled, {Material.DEAD_WOOD: 0.8, Material.GRASS: 0.2}, (Material.CONIFER,))
+    convert(
+        after, felled, {Material.SOIL: 0.35, Material.DRY_GRASS: 0.45, Material.DEAD_WOOD: 0.2}, (Material.CONIFER,)
+    )
+
+
+def _floods(after: Floats, terrain: Terrain, amount: float, rng: np.random.Generator) -> None:
+    """A river that turned muddy, left its bed, or left gravel where it ran."""
+    shape = terrain.shape
+    convert(after, np.full(shape, rng.uniform(0.3, 1.0), np.float32), {Material.MUDDY_WATER: 1.0}, (Material.WATER,))
+    width = 25.0 + 120.0 * amount * (0.6 + 0.5 * fractal(shape, rng, exponent=2.8, shortest_px=20))
+    reached = ramp(terrain.river_m - width, 6.0, -6.0) * ramp(terrain.slope_deg(2.0), 12.0, 7.0)
+    gravel = ramp(fractal(shape, rng, exponent=2.4, shortest_px=5), -0.2, 0.4)
+    land = tuple(material for material in Material if material not in (Material.WATER, Material.MUDDY_WATER))
+    convert(after, reached * gravel, {Material.GRAVEL: 0.7, Material.SOIL: 0.3}, land)
+    convert(after, reached * (1.0 - gravel) * 0.9, {Material.MUDDY_WATER: 1.0}, land)
+
+
+def _quarries(after: Floats, terrain: Terrain, amount: float, rng: np.random.Generator) -> None:
+    """Pits and building ground that were opened or grew; one of them may lie on a hillside."""
+    shape = terrain.shape
+    slope = terrain.slope_deg(2.0)
+    dry = 1.0 - after[Material.WATER] - after[Material.MUDDY_WATER]
+    for place in _places(dry * ramp(slope, 38.0, 15.0), int(rng.integers(1, 2 + round(4 * amount))), rng):
+        pit = blob(shape, place, rng.uniform(4.0, 14.0), rng)
+        kind = rng.choice((Material.ROCK, Material.SOIL, Material.GRAVEL, Material.FRESH_OCHRE))
+        convert(after, 0.95 * pit, {Material(kind): 0.8, Material.ASPHALT: 0.2})
+    # Blocks of houses and halls.
+    for row, column in _places(dry * ramp(slope, 9.0, 5.0), int(rng.integers(1, 3 + round(8 * amount))), rng):
+        half = rng.integers(1, 5, 2)
+        block = np.zeros(shape, np.float32)
+        block[max(row - half[0], 0) : row + half[0], max(column - half[1], 0) : column + half[1]] = 0.9
+        convert(after, block, {Material.ROOF: 0.6, Material.ASPHALT: 0.2, Material.SOIL: 0.2})
+
+
+def lines(terrain: Terrain, count: int, rng: np.random.Generator, width_px: float) -> Floats:
+    """Roads that climb as little as they can; (h, w) float32, the share of each pixel that is road."""
+    height, width = terrain.shape
+    east, north = terrain.gradient(4.0)
+    hits = np.zeros((height, width), np.float32)
+    for _ in range(count):
+        row, column = rng.uniform(0.0, height - 1.0), rng.uniform(0.0, width - 1.0)
+        heading = rng.uniform(0.0, 2.0 * np.pi)
+        bends = 0.08 * line_noise(1200, rng, 60)
+        for step in range(rng.integers(120, 1200)):
+            r, c = int(row), int(column)
+            uphill = np.arctan2(-north[r, c], east[r, c])
+            steep = min(float(np.hypot(east[r, c], north[r, c])) / 0.3, 1.0)
+            # Turn towards the nearer of the two directions along the contour.
+            along = uphill + np.pi / 2 * (1.0 if np.sin(heading - uphill) > 0.0 else -1.0)
+            heading += 0.35 * steep * np.sin(along - heading) + bends[step]
+            row, column = row + 0.5 * np.sin(heading), column + 0.5 * np.cos(heading)
+            if not (0.0 <= row < height and 0.0 <= column < width):
+                break
+            hits[int(row), int(column)] = 1.0
+    return np.asarray(np.clip(gaussian_filter(hits, 0.5) * np.float32(2.2 * width_px), 0.0, 1.0), dtype=np.float32)
+
+
+def _roads(after: Floats, terrain: Terrain, amount: float, rng: np.random.Generator) -> None:
+    """New roads and their cuts, bare as a scar and long as one."""
+    cut = lines(terrain, 1 + round(3 * amount), rng, rng.uniform(0.5, 1.0))
+    land = tuple(material for material in Material if material not in (Material.WATER, Material.MUDDY_WATER))
+    soil = Material(rng.choice((Material.SOIL, Material.GRAVEL, Material.ROCK)))
+    convert(after, cut, {soil: 0.8, Material.ASPHALT: 0.2}, land)
+
+
+_KINDS: Final[Mapping[Change, Callable[[Floats, Terrain, float, np.random.Generator], None]]] = {
+    Change.CLEAR_CUT: _clear_cuts,
+    Change.FIRE: _fires,
+    Change.DIEBACK: _dieback,
+    Change.FLOOD: _floods,
+    Change.QUARRY: _quarries,
+    Change.ROAD: _roads,
+}
+
+
+def _season(before: Floats, after: Floats, terrain: Terrain, nature: Nature, rng: np.random.Generator) -> None:
+    """Leaves fall and grass dries: first on high, then on low ground; some stands are earlier than others."""
+    stands = 0.18 * fractal(terrain.shape, rng, exponent=2.2, shortest_px=4)
+    for shares, leafless, dry in zip((before, after), nature.leafless, nature.dry, strict=True):
+        convert(shares, _part(leafless + stands, leafless), {Material.LEAFLESS: 1.0}, (Material.BROADLEAF,))
+        convert(shares, _part(dry + stands, dry), {Material.DRY_GRASS: 1.0}, (Material.GRASS,))
+
+
+def _part(field: Floats, mean: float) -> Floats:
+    """A field kept within 0..1; none at all where its mean is 0."""
+    return np.asarray(np.clip(field, 0.0, 1.0) * (mean > 0.0), dtype=np.float32)
+
+
+def _snow(before: Floats, after: Floats, terrain: Terrain, nature: Nature, rng: np.random.Generator) -> None:
+    """Snow on high ground, longer in gullies and on slopes that face away from the sun, less under trees."""
+    relief = float(np.ptp(terrain.elevation_m)) or 1.0
+    hollow = gaussian_filter(terrain.elevation_m, 4.0) - terrain.elevation_m
+    north = terrain.gradient(2.0)[1]
+    chill = terrain.elevation_m / relief + 0.02 * hollow - 0.08 * north
+    chill = chill + 0.04 * fractal(terrain.shape, rng, exponent=2.0)
+    for shares, quantile in zip((before, after), nature.snow_above, strict=True):
+        if quantile < 1.0:
+            line = float(np.quantile(chill, quantile))
+            lying = ramp(chill, line - 0.04, line + 0.06)
+            shaded = 1.0 - 0.6 * (shares[Material.CONIFER] + shares[Material.BROADLEAF])
+            convert(shares, lying * np.clip(shaded, 0.0, 1.0), {Material.SNOW: 1.0})

@@ -1,0 +1,128 @@
+"""What differs from event to event: the ground, the season, the air, and all that changes but is no landslide."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import Final
+
+import numpy as np
+
+from landslide_cli.simulation.arrays import Floats
+from landslide_cli.simulation.spectra import FRESH, SPECTRA, Material, tinted
+
+
+class Change(IntEnum):
+    """Why the ground looks otherwise after the event although nothing slid; values of `changes.tif`."""
+
+    FIELD = 1
+    CLEAR_CUT = 2
+    FIRE = 3
+    DIEBACK = 4
+    FLOOD = 5
+    QUARRY = 6
+    ROAD = 7
+    SNOW = 8
+    SEASON = 9
+
+
+CHANCE: Final[Mapping[Change, float]] = {
+    Change.FIELD: 0.9,
+    Change.CLEAR_CUT: 0.6,
+    Change.FIRE: 0.25,
+    Change.DIEBACK: 0.35,
+    Change.FLOOD: 0.5,
+    Change.QUARRY: 0.45,
+    Change.ROAD: 0.5,
+    Change.SNOW: 0.2,
+    Change.SEASON: 0.7,
+}
+"""Share of the events that have each kind of change."""
+
+
+@dataclass(frozen=True, slots=True)
+class Nature:
+    """The conditions of an event. The defaults are a plain one: fields and clear-cuts, one season, clean air."""
+
+    spectra: Floats = field(default_factory=lambda: SPECTRA)
+    """(materials, 12) reflectance."""
+    tint: float = 0.0
+    """Deviation of the logarithm of reflectance along spectra.AXES, from place to place."""
+    drift: float = 0.0
+    """The same from date to date, times render.DRIFT."""
+    fresh: tuple[Material, Material, Material] = (FRESH[0], FRESH[1], FRESH[2])
+    """The soils that landslides lay bare here."""
+    fresh_share: float = 0.022
+    """Share of the ground that fails in the event."""
+    fresh_spread: float = 0.16
+    """Deviation of the logarithm of the brightness of fresh soil, from landslide to landslide."""
+    sizes_m2: tuple[float, float] = (400.0, 60_000.0)
+    """Smallest and largest landslide."""
+    changes: Mapping[Change, float] = field(default_factory=lambda: {Change.FIELD: 0.18, Change.CLEAR_CUT: 0.12})
+    """How much of each kind there is; 0.18 of the fields, 0.12 clear-cuts per km2, else 0 to 1."""
+    leafless: tuple[float, float] = (0.0, 0.0)
+    """Share of the broadleaf canopy without leaves, before and after."""
+    dry: tuple[float, float] = (0.0, 0.0)
+    """Share of the grass that is dry on top of what always is, before and after."""
+    snow_above: tuple[float, float] = (1.0, 1.0)
+    """Quantile of the elevation from which there is snow, before and after; 1 is none."""
+    haze: tuple[float, float] = (1.0, 1.0)
+    """Factor on the usual haze, before and after."""
+    air: float = 0.0
+    """0: reflectance of the ground; 1: at the top of the atmosphere."""
+    misregistration_px: float = 0.0
+    """Deviation of the shift between scenes, rows and columns each."""
+    mistakes: float = 1.0
+    """Factor on the errors of the scene classification."""
+    shadows: bool = False
+    """Whether mountains cast shadows."""
+    surface_model: bool = False
+    """Whether the elevation that is handed out has the canopy on it, and errors."""
+    sea: float = 0.0
+    """Quantile of the elevation up to which there is sea."""
+
+
+PLAIN: Final = Nature()
+
+
+def draw_nature(rng: np.random.Generator) -> Nature:
+    """The conditions of one event out of many."""
+    changes = {kind: float(rng.uniform(0.15, 1.0)) for kind, chance in CHANCE.items() if rng.random() < chance}
+    if Change.FIELD in changes:
+        changes[Change.FIELD] = float(rng.uniform(0.05, 0.6))
+    if Change.CLEAR_CUT in changes:
+        changes[Change.CLEAR_CUT] = float(rng.uniform(0.1, 1.2))
+    season = changes.get(Change.SEASON, 0.0)
+    leafless = rng.uniform(0.0, season, 2) * (rng.random(2) < 0.5)
+    dry = rng.uniform(0.0, season, 2)
+    snow = (1.0, 1.0)
+    if Change.SNOW in changes:
+        low = 1.0 - 0.5 * changes[Change.SNOW]
+        snow = (low, float(rng.uniform(low, 1.0))) if rng.random() < 0.7 else (float(rng.uniform(low, 1.0)), low)
+    spread = np.array((0.14, 0.10, 0.08, 0.10), np.float32)
+    materials = rng.standard_normal((len(Material), 4)).astype(np.float32) * spread
+    # One soil and one light for all materials of a place.
+    materials += rng.standard_normal(4).astype(np.float32) * 0.6 * spread
+    palette = rng.choice(len(FRESH), 3, p=(0.26, 0.2, 0.24, 0.15, 0.15))
+    shift = rng.choice((0.1, 0.3, 0.7), p=(0.45, 0.45, 0.1))
+    return Nature(
+        spectra=np.clip(tinted(SPECTRA, materials), 0.003, 0.95),
+        tint=float(rng.uniform(0.03, 0.09)),
+        # A few days apart little differs; a year apart forest that nothing happened to differs by half (B04).
+        drift=float(np.exp(rng.uniform(np.log(0.02), np.log(0.22)))),
+        fresh=(FRESH[palette[0]], FRESH[palette[1]], FRESH[palette[2]]),
+        # Some events leave a scar here and there, others strip whole slopes.
+        fresh_share=float(np.exp(rng.uniform(np.log(0.004), np.log(0.05)))),
+        fresh_spread=float(rng.uniform(0.12, 0.26)),
+        sizes_m2=(100.0, 100_000.0),
+        changes=changes,
+        leafless=(float(leafless[0]), float(leafless[1])),
+        dry=(float(dry[0]), float(dry[1])),
+        snow_above=snow,
+        haze=(float(rng.lognormal(0.0, 0.8)), float(rng.lognormal(0.0, 0.8))),
+        air=float(rng.uniform(0.6, 1.1)) if rng.random() < 0.3 else 0.0,
+        misregistration_px=float(shift),
+        mistakes=float(rng.uniform(1.0, 2.2)),
+        shadows=True,
+        surface_model=True,
+        sea=float(rng.uniform(0.05, 0.2)) if rng.random() < 0.12 else 0.0,
+    )

@@ -1,0 +1,85 @@
+"""Real ground for made-up events: a piece of a digital elevation model, and where water runs on it."""
+
+from math import ceil
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+import rasterio
+from rasterio.errors import RasterioError
+from rasterio.windows import Window
+from scipy.ndimage import distance_transform_edt, gaussian_filter, zoom
+
+from landslide_cli.errors import InputError
+from landslide_cli.imagery.bands import GSD_M
+from landslide_cli.simulation.terrain import Terrain, flow
+
+RIVER_KM2: Final = 3.0
+"""Ground that must drain to a stream before it shows as a river at 10 m."""
+FLOOR_M: Final = 700.0
+"""Half the width of a valley floor; how much of it is flat, the slope says."""
+TRIES: Final = 400
+
+
+def read_terrain(path: Path, shape: tuple[int, int], rng: np.random.Generator) -> Terrain:
+    """A random piece of the elevation model `path`, turned and mirrored at random, on a grid of 10 m.
+
+    Args:
+        path: elevation in metres, on a grid in metres of 5 to 60 m.
+        shape: height and width of the terrain, pixels of 10 m.
+        rng: chooses the piece.
+
+    Raises:
+        InputError: the file cannot be read or has no gap-free piece of this size.
+    """
+    try:
+        with rasterio.open(path) as source:
+            gsd_m = abs(source.transform.a)
+            if source.crs is None or not source.crs.is_projected or not 5.0 <= gsd_m <= 60.0:
+                raise InputError(
+                    f"--dem {path} must be in metres with pixels of 5 to 60 m (CRS {source.crs}, pixel {gsd_m:g}); "
+                    "warp it to UTM first"
+                )
+            height, width = (ceil(side * GSD_M / gsd_m) + 4 for side in shape)
+            if bool(rng.integers(2)):
+                # Turned by a quarter below.
+                height, width, turned = width, height, 1
+            else:
+                turned = 0
+            if height > source.height or width > source.width:
+                raise InputError(
+                    f"--dem {path} has {source.height} x {source.width} px; the events need {height} x {width}. Give a "
+                    "larger one, or a smaller --size-px"
+                )
+            elevation = source.read(1).astype(np.float32)
+            # Models in integers mark gaps by 0 as often as by their nodata.
+            known = (elevation != 0) & (source.read_masks(1) > 0) & np.isfinite(elevation)
+    except RasterioError as error:
+        raise InputError(f"--dem {path} cannot be read ({error})") from error
+    for _ in range(TRIES):
+        row = int(rng.integers(elevation.shape[0] - height + 1))
+        column = int(rng.integers(elevation.shape[1] - width + 1))
+        window = Window(column, row, width, height).toslices()
+        if known[window].all():
+            break
+    else:
+        raise InputError(f"--dem {path} has no piece of {height} x {width} px without a gap; give a smaller --size-px")
+    piece = np.rot90(elevation[window], turned + 2 * int(rng.integers(2)))
+    if bool(rng.integers(2)):
+        piece = piece[:, ::-1]
+    # Whole metres would show as terraces.
+    fine = zoom(gaussian_filter(piece, 0.6), gsd_m / GSD_M, order=3, mode="nearest", grid_mode=True)
+    return with_rivers(np.ascontiguousarray(fine[: shape[0], : shape[1]], dtype=np.float32))
+
+
+def with_rivers(elevation_m: npt.NDArray[np.float32], cell_px: int = 6) -> Terrain:
+    """The terrain of an elevation (h, w) in metres on a grid of 10 m, with rivers where much ground drains to."""
+    height, width = elevation_m.shape
+    padded = np.pad(elevation_m, ((0, -height % cell_px), (0, -width % cell_px)), mode="edge")
+    drained_m2 = flow(padded, cell_px)
+    rivers = drained_m2 > min(RIVER_KM2 * 1e6, float(drained_m2.max()) / 2)
+    distance = distance_transform_edt(~rivers).astype(np.float32) * np.float32(cell_px * GSD_M)
+    smooth = gaussian_filter(zoom(distance, cell_px, order=1, mode="nearest", grid_mode=True), 4.0)
+    river_m = np.ascontiguousarray(smooth[:height, :width], dtype=np.float32)
+    return Terrain(elevation_m, river_m, np.full((height, width), FLOOR_M, np.float32))

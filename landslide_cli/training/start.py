@@ -1,0 +1,66 @@
+"""A network that begins with what another one has learned, read from a model file."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import onnx
+import torch
+
+from landslide_cli.errors import InputError
+from landslide_cli.training.module import ChangeModule
+
+HALF = ".half"
+"""Ends the name of weights that are stored as float16, see `export.write_onnx`."""
+SPARE_SHARE = 0.05
+"""Share of the weights that a file may lack."""
+
+
+def load_start(module: ChangeModule, path: Path, bands: Sequence[str]) -> int:
+    """Start `module` with the weights in `path`, an ONNX file that `write_onnx` wrote.
+
+    A network of fewer bands takes over those weights of the first layer that read them.
+
+    Args:
+        module: the network to start.
+        path: a model of the same architecture.
+        bands: what that model reads.
+
+    Returns:
+        How many tensors were taken over.
+
+    Raises:
+        InputError: the network reads other bands, or has other weights.
+    """
+    unknown = [band for band in module.recipe.bands if band not in bands]
+    if unknown:
+        raise InputError(f"--start {path} knows nothing of {', '.join(unknown)}; leave these bands out")
+    chosen = [bands.index(band) for band in module.recipe.bands]
+    weights = onnx.load(path).graph.initializer
+    found = {i.name.removesuffix(HALF): onnx.numpy_helper.to_array(i) for i in weights}
+    state = module.state_dict()
+    taken, missing = {}, []
+    for key, wanted in state.items():
+        if key.endswith("num_batches_tracked") or not key.startswith("network."):
+            continue
+        values = found.get(key)
+        if values is not None and values.ndim == 4 and values.shape[1] == len(bands) != wanted.shape[1]:
+            # Fewer terms add up to less: what follows is used to larger sums.
+            values = values[:, chosen] * np.float32(len(bands) / len(chosen)) ** 0.5
+        if values is None:
+            missing.append(key)
+            continue
+        if values.shape != wanted.shape:
+            raise InputError(
+                f"--start {path} is of another network: {key} is {values.shape}, not {tuple(wanted.shape)}; "
+                "give one of this --model and --encoder, or leave it out"
+            )
+        taken[key] = torch.from_numpy(np.array(values, dtype=np.float32))
+    # The last level of a decoder has a few weights that nothing goes through, which a file leaves out.
+    if len(missing) > len(taken) * SPARE_SHARE:
+        raise InputError(
+            f"--start {path} is of another network: it has no {missing[0]} ({len(missing)} such); give one of this "
+            "--model and --encoder, or leave it out"
+        )
+    module.load_state_dict(taken, strict=False)
+    return len(taken)

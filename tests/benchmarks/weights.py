@@ -1,0 +1,141 @@
+"""Measure models on what is real and shows no landslide, and on each kind of simulated change that is none.
+
+    python tests/benchmarks/weights.py --models bbunet rdndvi red-change --simulated simulated --events events
+
+Prints Markdown tables. `--simulated` holds what `landslide simulate` made, `--events` the events fetched from it, by
+the same names. Real pairs are looked for in ../shared/data beside the checkout.
+"""
+
+import argparse
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import numpy as np
+import rasterio
+import typer
+from numpy.typing import NDArray
+from rasterio.warp import Resampling, reproject
+
+from landslide_cli.event import Event
+from landslide_cli.imagery.bands import BANDS, CLEAR
+from landslide_cli.inference.engines import Engine
+from landslide_cli.simulation.nature import Change
+from landslide_cli.windows import fill_unobserved
+from landslide_cli.workflows.predict import open_engine
+
+DATA = Path(__file__).parents[3] / "shared" / "data"
+SIDE_PX = 64
+"""Most real pairs are about 53 px square."""
+
+Inputs = Mapping[str, NDArray[np.float32]]
+
+
+def main() -> None:
+    """Print what share of the pixels each model calls landslide."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--models", nargs="+", default=["bbunet", "rdndvi", "red-change"])
+    parser.add_argument("--simulated", type=Path)
+    parser.add_argument("--events", type=Path)
+    options = parser.parse_args()
+    names = ["real pairs without landslides", "damaged forest in them", "a real image against itself", "real, swapped"]
+    typer.echo("| flagged, % | " + " | ".join(names) + " |")
+    typer.echo("|---" * (len(names) + 1) + "|")
+    for name in options.models:
+        engine = open_engine(name, "cpu", 10.0)
+        typer.echo(f"| {name} | " + " | ".join(f"{100 * share:.3f}" for share in on_real_pairs(engine)) + " |")
+    if options.simulated and options.events:
+        kinds = [kind.name.lower().replace("_", " ") for kind in Change]
+        typer.echo("\n| flagged of the changed pixels, % | " + " | ".join(kinds) + " |")
+        typer.echo("|---" * (len(kinds) + 1) + "|")
+        for name in options.models:
+            shares = on_changes(open_engine(name, "cpu", 10.0), options.simulated, options.events)
+            cells = (f"{100 * shares[kind]:.2f}" if kind in shares else "-" for kind in Change)
+            typer.echo(f"| {name} | " + " | ".join(cells) + " |")
+
+
+def real_pairs() -> Iterator[tuple[NDArray[np.uint16], NDArray[np.uint16], NDArray[np.bool_], NDArray[np.bool_]]]:
+    """Yield pre and post (12, H, W), where both are observed, and where the forest was damaged, mirrored to SIDE_PX."""
+    folder = DATA / "vegetation_loss_pairs"
+    for path in sorted((folder / "pre").glob("*.tif")):
+        images = []
+        for side in ("pre", "post"):
+            with rasterio.open(folder / side / path.name) as source:
+                images.append(source.read())
+        with rasterio.open(folder / "mask" / path.name) as source:
+            damaged = source.read(1) == 1
+        height, width = damaged.shape
+        rows, columns = max(SIDE_PX, -(-height // 32) * 32), max(SIDE_PX, -(-width // 32) * 32)
+        around = ((0, rows - height), (0, columns - width))
+        observed = (images[0] > 0).all(axis=0) & (images[1] > 0).all(axis=0)
+        pre, post = (np.pad(image, ((0, 0), *around), mode="symmetric") for image in images)
+        yield pre, post, np.pad(observed, around), np.pad(damaged, around)
+
+
+def on_real_pairs(engine: Engine) -> tuple[float, float, float, float]:
+    """Share of pixels flagged: in all pairs, where forest was damaged, with the pre image twice, and dates swapped."""
+    flagged, counted = np.zeros(4), np.zeros(4)
+    for pre, post, observed, damaged in real_pairs():
+        found = flag(engine, pre, post, observed)
+        masks = (observed, observed & damaged, observed, observed)
+        answers = (found, found, flag(engine, pre, pre, observed), flag(engine, post, pre, observed))
+        for number, (answer, mask) in enumerate(zip(answers, masks, strict=True)):
+            flagged[number] += (answer & mask).sum()
+            counted[number] += mask.sum()
+    a, b, c, d = (flagged / counted).tolist()
+    return a, b, c, d
+
+
+def flag(
+    engine: Engine, pre: NDArray[np.uint16], post: NDArray[np.uint16], observed: NDArray[np.bool_]
+) -> NDArray[np.bool_]:
+    """Where a model calls a pair (12, H, W) landslide, on flat ground at 500 m."""
+    channels = [BANDS.index(band) for band in engine.card.bands]
+    terrain = np.zeros((1, 4, *observed.shape), np.float32)
+    terrain[:, 0] = 500
+    inputs = {
+        "pre": fill_unobserved(pre[channels].astype(np.float32), observed)[None],
+        "post": fill_unobserved(post[channels].astype(np.float32), observed)[None],
+    }
+    # To a detector flat ground is never a landslide: it is measured without.
+    if engine.provider != "numpy":
+        inputs["terrain"] = terrain
+    return np.asarray(engine.run(inputs)[0, 0] >= engine.card.threshold)
+
+
+def on_changes(engine: Engine, simulated: Path, events: Path) -> dict[Change, float]:
+    """Share of the pixels of each kind of change that is flagged, over all events; kinds that occur."""
+    flagged, counted = dict.fromkeys(Change, 0), dict.fromkeys(Change, 0)
+    for folder in sorted(path for path in events.iterdir() if (simulated / path.name / "changes.tif").exists()):
+        event = Event.open(folder)
+        with rasterio.open(event.path("clear")) as source:
+            clear, transform, crs = source.read(1) == CLEAR, source.transform, source.crs
+        codes = np.zeros(clear.shape, np.uint8)
+        with rasterio.open(simulated / folder.name / "changes.tif") as source:
+            reproject(
+                rasterio.band(source, 1), codes, dst_transform=transform, dst_crs=crs, resampling=Resampling.nearest
+            )
+        found = flag_event(engine, event, clear)
+        for kind in Change:
+            here = (codes == kind) & clear
+            flagged[kind] += int((found & here).sum())
+            counted[kind] += int(here.sum())
+    return {kind: flagged[kind] / counted[kind] for kind in Change if counted[kind]}
+
+
+def flag_event(engine: Engine, event: Event, clear: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Where a model calls the ground of an event landslide."""
+    inputs = {}
+    for name in ("pre", "post", "terrain"):
+        with rasterio.open(event.path(name)) as source:
+            indexes = [event.bands.index(band) + 1 for band in engine.card.bands] if name != "terrain" else None
+            image = source.read(indexes).astype(np.float32)
+        known = clear if name != "terrain" else np.isfinite(image).all(axis=0)
+        filled = fill_unobserved(image, known)
+        rows, columns = (-filled.shape[1] % 32, -filled.shape[2] % 32)
+        inputs[name] = np.pad(filled, ((0, 0), (0, rows), (0, columns)), mode="edge")[None]
+    probability = engine.run(inputs)[0, 0]
+    return np.asarray(probability[: clear.shape[0], : clear.shape[1]] >= engine.card.threshold)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,76 @@
+"""What changes without a landslide is told by its kind, and nothing else changes."""
+
+import numpy as np
+import pytest
+
+from landslide_cli.simulation.changes import CHANGED, blob, change_ground, convert, lines
+from landslide_cli.simulation.nature import Change, Nature
+from landslide_cli.simulation.spectra import Material
+from landslide_cli.simulation.surface import make_surface
+from landslide_cli.simulation.terrain import Terrain, make_terrain
+
+SHAPE = (240, 280)
+
+
+@pytest.fixture(scope="module")
+def terrain() -> Terrain:
+    return make_terrain(SHAPE, np.random.default_rng(4))
+
+
+CASES = {kind: Nature(changes={kind: 0.8}) for kind in Change} | {
+    Change.SNOW: Nature(changes={Change.SNOW: 0.8}, snow_above=(0.5, 0.9)),
+    Change.SEASON: Nature(changes={Change.SEASON: 0.8}, leafless=(0.8, 0.0), dry=(0.0, 0.7)),
+}
+
+
+@pytest.mark.parametrize("kind", CASES, ids=lambda kind: kind.name)
+def test_every_kind_changes_ground_and_is_named(terrain: Terrain, kind: Change) -> None:
+    surface = make_surface(terrain, np.random.default_rng(8), CASES[kind])
+    changed = 0.5 * np.abs(surface.after - surface.before).sum(axis=0) > CHANGED
+    assert 20 < changed.sum() < 0.98 * changed.size
+    assert set(np.unique(surface.changes)) == {0, kind}
+    # But for fields under houses, roads and rivers, codes and shares agree.
+    assert ((surface.changes == kind) == changed).mean() > 0.97
+    for shares in (surface.before, surface.after):
+        assert shares.min() > -1e-4
+        assert np.allclose(shares.sum(axis=0), 1, atol=1e-3)
+
+
+def test_without_changes_both_dates_are_one(terrain: Terrain) -> None:
+    surface = make_surface(terrain, np.random.default_rng(8), Nature(changes={}))
+    assert np.array_equal(surface.before, surface.after)
+    assert not surface.changes.any()
+
+
+def test_converting_keeps_the_sum_and_takes_only_what_it_may() -> None:
+    rng = np.random.default_rng(0)
+    shares = rng.dirichlet(np.ones(len(Material)), (9, 7)).transpose(2, 0, 1).astype(np.float32)
+    before = shares.copy()
+    convert(shares, np.full((9, 7), 0.5, np.float32), {Material.CHAR: 0.6, Material.SOIL: 0.4}, (Material.GRASS,))
+    assert np.allclose(shares.sum(axis=0), 1, atol=1e-5)
+    assert np.allclose(shares[Material.GRASS], before[Material.GRASS] / 2)
+    untouched = [m for m in Material if m not in (Material.GRASS, Material.CHAR, Material.SOIL)]
+    assert np.array_equal(shares[untouched], before[untouched])
+
+
+def test_a_blob_lies_around_its_centre() -> None:
+    patch = blob((200, 200), (80, 120), 20, np.random.default_rng(1))
+    rows, columns = np.nonzero(patch > 0.5)
+    assert 0.4 * np.pi * 400 < rows.size < 1.8 * np.pi * 400
+    assert abs(rows.mean() - 80) < 10
+    assert abs(columns.mean() - 120) < 10
+
+
+def test_roads_are_thin(terrain: Terrain) -> None:
+    road = lines(terrain, 4, np.random.default_rng(2), 0.6)
+    assert 0 <= road.min() <= road.max() <= 1
+    assert 0.0005 < road.mean() < 0.05
+
+
+def test_the_same_chance_makes_the_same_change(terrain: Terrain) -> None:
+    surfaces = [make_surface(terrain, np.random.default_rng(5), CASES[Change.FIRE]) for _ in range(2)]
+    assert np.array_equal(surfaces[0].after, surfaces[1].after)
+    codes = np.zeros(SHAPE, np.uint8)
+    one = surfaces[0]
+    change_ground(one.before, one.after.copy(), codes, terrain, Nature(changes={}), np.random.default_rng(0))
+    assert not codes.any()

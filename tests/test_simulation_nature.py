@@ -1,0 +1,41 @@
+"""Events differ, and together they show everything that a network must have seen."""
+
+import numpy as np
+
+from landslide_cli.simulation.nature import CHANCE, PLAIN, Change, draw_nature
+from landslide_cli.simulation.spectra import SPECTRA, Material
+
+
+def test_ten_events_show_every_kind_of_change() -> None:
+    for first in range(0, 60, 10):
+        natures = [draw_nature(np.random.default_rng(seed)) for seed in range(first, first + 10)]
+        assert len({kind for nature in natures for kind in nature.changes}) >= len(Change) - 1
+    assert set(CHANCE) == set(Change)
+
+
+def test_spectra_stay_physical_and_plants_stay_green() -> None:
+    for seed in range(50):
+        nature = draw_nature(np.random.default_rng(seed))
+        assert nature.spectra.shape == SPECTRA.shape
+        assert 0 < nature.spectra.min() < nature.spectra.max() < 1
+        red, nir = (nature.spectra[:, band] for band in (3, 7))
+        ndvi = (nir - red) / (nir + red)
+        assert ndvi[Material.BROADLEAF] > 0.6
+        assert (ndvi[list(nature.fresh)] < 0.45).all()
+
+
+def test_numbers_stay_in_their_range_and_differ() -> None:
+    natures = [draw_nature(np.random.default_rng(seed)) for seed in range(200)]
+    for nature in natures:
+        assert 0 <= min(*nature.leafless, *nature.dry) <= max(*nature.leafless, *nature.dry) <= 1
+        assert 0 < min(nature.snow_above) <= 1
+        assert 0.002 < nature.fresh_share < 0.05
+    assert len({nature.fresh_share for nature in natures}) == 200
+    assert {nature.air > 0 for nature in natures} == {nature.sea > 0 for nature in natures} == {True, False}
+    assert draw_nature(np.random.default_rng(3)).fresh_share == natures[3].fresh_share
+
+
+def test_a_plain_event_is_the_table_itself() -> None:
+    assert np.array_equal(PLAIN.spectra, SPECTRA)
+    assert not PLAIN.air
+    assert set(PLAIN.changes) == {Change.FIELD, Change.CLEAR_CUT}
