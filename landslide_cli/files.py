@@ -4,6 +4,7 @@ import errno
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from hashlib import file_digest
 from pathlib import Path
 
 from landslide_cli.errors import OutputError
@@ -84,6 +85,12 @@ def require_free(path: Path, needed_bytes: int) -> None:
             f"{path} needs about {needed_bytes / 2**20:.0f} MiB, {free / 2**20:.0f} MiB are free; "
             "make room or choose another output folder"
         )
+
+
+def sha256_of(path: Path) -> str:
+    """Return the SHA-256 of a file, hexadecimal."""
+    with path.open("rb") as file:
+        return file_digest(file, "sha256").hexdigest()
 
 
 def remove(path: Path) -> None:

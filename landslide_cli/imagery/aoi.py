@@ -39,8 +39,13 @@ class AOI:
     def utm(self) -> str:
         """The UTM zone in which the AOI's centre lies, such as `EPSG:32618`."""
         centre = self.geometry.centroid
-        zone = min(int((centre.x + 180) // 6) + 1, 60)
-        return f"EPSG:{(32600 if centre.y >= 0 else 32700) + zone}"
+        return utm_at(centre.x, centre.y)
+
+
+def utm_at(longitude_deg: float, latitude_deg: float) -> str:
+    """Return the UTM zone of a place, such as `EPSG:32618`."""
+    zone = min(int((longitude_deg + 180) // 6) + 1, 60)
+    return f"EPSG:{(32600 if latitude_deg >= 0 else 32700) + zone}"
 
 
 def read_aoi(text: str) -> AOI:

@@ -4,7 +4,6 @@ import json
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from hashlib import file_digest
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +13,7 @@ from numpy.typing import NDArray
 from landslide_cli.config import ExportConfig, Progress, silent
 from landslide_cli.errors import InputError, ModelError
 from landslide_cli.event import now
-from landslide_cli.files import atomic
+from landslide_cli.files import atomic, sha256_of
 from landslide_cli.imagery.bands import BAND_GSD_M, GSD_M, REFLECTANCE_ONE
 from landslide_cli.inference.card import ModelCard
 from landslide_cli.inference.engines import OnnxEngine
@@ -174,9 +173,7 @@ def write_item(card: ModelCard, model: Path) -> None:
     Raises:
         OutputError: it cannot be written.
     """
-    with model.open("rb") as file:
-        sha256 = file_digest(file, "sha256").hexdigest()
-    item = model_item(card, f"./{model.name}", model.stat().st_size, sha256, now())
+    item = model_item(card, f"./{model.name}", model.stat().st_size, sha256_of(model), now())
     with atomic(model.with_suffix(".json")) as temporary:
         temporary.write_text(json.dumps(item, indent=2) + "\n", encoding="utf-8")
 

@@ -18,6 +18,7 @@ from landslide_cli import __version__
 from landslide_cli.config import Progress, SimulateConfig, silent
 from landslide_cli.errors import InputError
 from landslide_cli.files import remove, writing
+from landslide_cli.imagery.aoi import utm_at
 from landslide_cli.simulation.catalog import terrain_shape, write_catalog
 from landslide_cli.simulation.landslides import Outline, outline_of
 from landslide_cli.simulation.nature import draw_nature
@@ -166,11 +167,7 @@ def read_outlines(path: Path) -> list[Outline]:
                 if source.crs.to_epsg() == 4326:
                     # Any metric plane does for a shape: the UTM zone of its first vertex.
                     ring = geometry.coordinates[0] if geometry.type == "Polygon" else geometry.coordinates[0][0]
-                    longitude, latitude = ring[0][:2]
-                    zone = int((longitude + 180) // 6) + 1
-                    geometry = transform_geom(
-                        "EPSG:4326", f"EPSG:{(32600 if latitude >= 0 else 32700) + zone}", dict(geometry)
-                    )
+                    geometry = transform_geom("EPSG:4326", utm_at(*ring[0][:2]), dict(geometry))
                 whole = shape(geometry)
                 for polygon in getattr(whole, "geoms", [whole]):
                     outline = outline_of(polygon)

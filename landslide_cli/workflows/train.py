@@ -14,11 +14,9 @@ from landslide_cli import __version__
 from landslide_cli.config import LOSSES, NORMALISATIONS, Progress, Recipe, TrainConfig, silent
 from landslide_cli.errors import InputError
 from landslide_cli.event import now
-from landslide_cli.files import require_free
+from landslide_cli.files import require_free, sha256_of
 from landslide_cli.imagery.bands import BANDS
-from landslide_cli.inference.engines import OnnxEngine
-
-DEVICES = ("auto", "cuda", "cpu")
+from landslide_cli.inference.engines import DEVICES, OnnxEngine
 
 CHECKPOINT_BYTES = 12 * 2**20
 """Room that a run needs at least: a small network's checkpoints and pictures."""
@@ -62,7 +60,6 @@ def train(config: TrainConfig, progress: Progress = silent) -> TrainSummary:
     require_training()
     recipe = read_recipe(config)
     from landslide_cli.training.tiles_index import INDEX, TrainingSet
-    from landslide_cli.training.truth import checksum
 
     training_set = TrainingSet.open(config.dataset)
     windows = {split: training_set.of_split(split) for split in ("train", "validation")}
@@ -77,7 +74,7 @@ def train(config: TrainConfig, progress: Progress = silent) -> TrainSummary:
                 f"the {split} windows of {config.dataset} show no landslide at all; prepare it again with events "
                 "that have some"
             )
-    index_sha256 = checksum(config.dataset / INDEX)
+    index_sha256 = sha256_of(config.dataset / INDEX)
     _check_run(config, recipe, index_sha256)
     require_device(config.device)
     require_free(config.out, CHECKPOINT_BYTES)

@@ -1,12 +1,12 @@
 """The models that come with the program, and models made of published checkpoints."""
 
 from dataclasses import dataclass
-from hashlib import file_digest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from landslide_cli.config import Progress, silent
 from landslide_cli.errors import InputError
+from landslide_cli.files import sha256_of
 from landslide_cli.imagery.bands import BANDS
 from landslide_cli.imagery.local import band_name
 from landslide_cli.inference.card import ModelCard
@@ -193,6 +193,4 @@ def _threshold(source: "Checkpoint") -> float:
 def _provenance(checkpoint: Path, source: "Checkpoint") -> str:
     """Say what is known of where the weights come from."""
     epoch = "" if source.epoch is None else f", epoch {source.epoch}"
-    with checkpoint.open("rb") as file:
-        sha256 = file_digest(file, "sha256").hexdigest()
-    return f"not stated in the checkpoint ({checkpoint.name}{epoch}, SHA-256 {sha256})"
+    return f"not stated in the checkpoint ({checkpoint.name}{epoch}, SHA-256 {sha256_of(checkpoint)})"
