@@ -80,6 +80,10 @@ AOI_LIMIT_KM2 = 15_000
 """Above this an AOI needs `--yes`: more than one granule (12,056 km2), hours on a laptop, often a mistake."""
 
 
+OVERVIEWS = ("average", "nearest", "mode", "none")
+"""Small scars fade in averages, and come and go in the nearest pixel; without overviews a large map opens slowly."""
+
+
 @dataclass(frozen=True, slots=True)
 class PredictConfig:
     """What `predict` needs to know."""
@@ -90,12 +94,28 @@ class PredictConfig:
     device: str = "auto"
     threshold: float | None = None
     """Probability from which a pixel counts as landslide; the model's own where not given."""
+    tile: int | None = None
+    """Pixels of a window; that of the model where not given: 256."""
     stride: int | None = None
-    """Pixels between windows; three quarters of the model's window where not given: 192 of 256."""
+    """Pixels between windows; three quarters of a window where not given: 192 of 256."""
+    tta: bool = False
+    """Ask the model eight times, of the ground turned and mirrored, and take the mean."""
+    overviews: str = "average"
+    """How the overviews of the map are resampled, one of `OVERVIEWS`."""
     batch: int = 4
     """Windows per call on the CPU; on a GPU four times as many."""
     min_slope: float = 10.0
     """Degrees; flatter ground is no landslide to the training-free detectors, where terrain is known."""
+
+
+@dataclass(frozen=True, slots=True)
+class DoctorConfig:
+    """What `doctor` needs to know."""
+
+    event: Path | None = None
+    """Windows of it are tried; made-up ones where not given."""
+    model: str = "bbunet"
+    """A network in `weights/`, or the path of an ONNX file."""
 
 
 @dataclass(frozen=True, slots=True)

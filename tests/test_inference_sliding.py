@@ -8,7 +8,7 @@ from conftest import CARD
 from landslide_cli.imagery.bands import NOT_ANALYSED
 from landslide_cli.inference.card import ModelCard
 from landslide_cli.inference.reader import Strip
-from landslide_cli.inference.sliding import predict
+from landslide_cli.inference.sliding import busiest, predict
 
 
 @dataclass
@@ -17,6 +17,7 @@ class ArrayReader:
 
     image: np.ndarray
     usable: np.ndarray
+    origin: tuple[int, int] = (0, 0)
     rows_read: list[int] = field(default_factory=list)
 
     @property
@@ -50,9 +51,18 @@ class PixelEngine:
         return np.full_like(post, self.constant) if self.constant is not None else post / 1000
 
 
+class WindowEngine(PixelEngine):
+    """Gives each pixel what depends on the whole window, and on where the pixel lies in it."""
+
+    def run(self, inputs: Mapping[str, np.ndarray]) -> np.ndarray:
+        post = inputs["post"]
+        place = np.arange(post[0].size, dtype=np.float32).reshape(post.shape[1:]) / post[0].size
+        return np.abs(np.sin(post / 300 + place + post.mean(axis=(1, 2, 3), keepdims=True))).astype(np.float32)
+
+
 def run(reader: ArrayReader, engine: PixelEngine, stride: int = 48, batch: int = 3) -> np.ndarray:
     shares: list[float] = []
-    strips = list(predict(reader, engine, stride=stride, batch=batch, progress=shares.append))
+    strips = list(predict(reader, engine, tile=64, stride=stride, batch=batch, progress=shares.append))
     assert shares == sorted(shares)
     assert shares[-1] == 1
     assert [row for row, _ in strips] == list(np.cumsum([0, *[len(p) for _, p in strips[:-1]]]))
@@ -88,6 +98,54 @@ def test_what_is_not_usable_is_not_analysed_and_not_run() -> None:
     assert np.array_equal(percent == NOT_ANALYSED, ~usable)
     assert (percent[usable] == 30).all()
     assert engine.windows == 5  # Windows begin every 48 px; five of them reach into the first 200.
+
+
+@pytest.mark.parametrize("stride", [64, 48, 17])
+@pytest.mark.parametrize("batch", [1, 4])
+def test_the_map_does_not_depend_on_how_it_was_cut(stride: int, batch: int) -> None:
+    rng = np.random.default_rng(3)
+    image = rng.integers(0, 1001, (1, 400, 500), dtype=np.uint16)
+    usable = rng.random((400, 500)) > 0.02
+    origin = (-190_007, 50_011)
+    whole = run(ArrayReader(image, usable, origin), WindowEngine(), stride, 3)
+    cut = (slice(90, 370), slice(61, 471))
+    part = ArrayReader(image[:, *cut], usable[cut], (origin[0] + 90, origin[1] + 61))
+    answer = run(part, WindowEngine(), stride, batch)
+    inner = (slice(64, -64), slice(64, -64))
+    assert np.array_equal(answer[inner], whole[cut][inner])
+    # The test can fail: windows that lie elsewhere give another map.
+    moved = ArrayReader(image[:, *cut], usable[cut], (origin[0] + 91, origin[1] + 61))
+    assert not np.array_equal(run(moved, WindowEngine(), stride, batch)[inner], whole[cut][inner])
+
+
+def test_beyond_the_border_the_network_sees_a_mirror_image() -> None:
+    seen = []
+
+    class Recorder(PixelEngine):
+        def run(self, inputs: Mapping[str, np.ndarray]) -> np.ndarray:
+            seen.append(inputs["post"].copy())
+            return super().run(inputs)
+
+    image = np.random.default_rng(1).integers(1, 1001, (1, 50, 70), dtype=np.uint16)
+    run(ArrayReader(image, np.ones((50, 70), bool), (48 * 9 + 10, 48 * 3 + 20)), Recorder(), batch=1)
+    window = seen[0][0, 0]
+    assert window[10:60, 20:].tolist() == image[0, :, :44].tolist()
+    assert window[9, 20:].tolist() == image[0, 0, :44].tolist()
+    assert window[10:60, 19].tolist() == image[0, :, 0].tolist()
+    assert window[60:, 20:].tolist() == image[0, :45:-1, :44].tolist()
+    assert all(batch.min() > 0 for batch in seen)
+
+
+def test_the_busiest_windows_are_those_that_changed_most() -> None:
+    image = np.ones((1, 640, 500), np.uint16)
+    image[:, 300:340, 200:240] = 900
+    usable = np.ones((640, 500), bool)
+    usable[:200] = False
+    samples = list(busiest(ArrayReader(image, usable), 64, 3))
+    assert len(samples) == 2
+    assert samples[0]["post"].shape == (1, 1, 64, 64)
+    assert (samples[0]["post"] == 900).sum() == 40 * 40
+    assert list(busiest(ArrayReader(image, np.zeros_like(usable)), 64, 3)) == []
 
 
 def test_no_more_than_one_row_of_windows_is_read_at_a_time() -> None:

@@ -87,7 +87,7 @@ def test_a_run_is_measured_with_its_best_weights(dataset: Path, tmp_path: Path) 
     learned = evaluate(EvaluateConfig(str(tmp_path / "run"), dataset, split="train", device="cpu", out=tmp_path / "o"))
     assert learned.beware[0] == "run has learned from events of these names: one"
     assert "Beware" in (tmp_path / "o" / "report.md").read_text()
-    card = OnnxEngine(exported.model, "cpu").card
+    card = OnnxEngine(exported.model).card
     assert (card.architecture, card.bands, card.terrain, card.tile_px) == ("tinycd", TRAINED_BANDS, False, 64)
     again = evaluate(EvaluateConfig(str(exported.model), dataset, split="validation", threshold=0.5))
     # The file's weights are rounded to half precision.

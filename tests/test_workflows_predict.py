@@ -9,14 +9,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 import rasterio
-from conftest import CARD, Maker, write_model
+from conftest import CARD, ORIGIN_M, Maker, band_folder, write_model, write_raster
 from rio_cogeo.cogeo import cog_validate
 
-from landslide_cli.config import PredictConfig
+from landslide_cli.config import FetchConfig, PredictConfig
 from landslide_cli.errors import InputError, ModelError
 from landslide_cli.event import ITEM, Event
 from landslide_cli.imagery.bands import NOT_ANALYSED
+from landslide_cli.workflows.fetch import fetch
 from landslide_cli.workflows.predict import predict, shipped_models
+
+SIDES = ("pre", "post")
 
 
 def read(path: Path) -> np.ndarray:
@@ -27,7 +30,7 @@ def read(path: Path) -> np.ndarray:
 def test_a_model_maps_the_change_where_it_is(make_event: Maker, tmp_path: Path) -> None:
     event = make_event(hole=(slice(0, 80), slice(0, 90)))
     model = write_model(tmp_path / "m.onnx", replace(CARD, bands=("B04", "B02")))
-    summary = predict(PredictConfig(event, model=str(model), stride=48))
+    summary = predict(PredictConfig(event, model=str(model), stride=48, device="cpu"))
     percent = read(event / "probability.tif")
     assert cog_validate(event / "probability.tif", quiet=True, strict=True)[0]
     with rasterio.open(event / "pre.tif") as pre, rasterio.open(event / "post.tif") as post:
@@ -50,6 +53,74 @@ def test_batches_and_strides_give_the_same_map(make_event: Maker, tmp_path: Path
         maps.append(read(event / "probability.tif").astype(int))
     assert np.abs(maps[0] - maps[1]).max() <= 1
     assert np.abs(maps[0] - maps[2]).max() <= 1
+
+
+def test_a_real_network_maps_two_overlapping_areas_alike(tmp_path: Path) -> None:
+    bands = ("B02", "B03", "B04")
+    shape = (400, 420)
+    rng = np.random.default_rng(5)
+    images = {side: {band: rng.integers(300, 900, shape).astype(np.uint16) for band in bands} for side in SIDES}
+    for image in images["post"].values():
+        image[120:300, 150:290] += 1500
+    east, north = ORIGIN_M
+    dem = write_raster(
+        tmp_path / "dem.tif", np.linspace(2000, 500, 200 * 200, dtype=np.float32).reshape(200, 200), pixel=30,
+        origin=(east - 600, north + 600), nodata=-9999,
+    )  # fmt: skip
+    maps = []
+    for name, rows, columns in (("west", slice(0, 390), slice(0, 400)), ("east", slice(7, 400), slice(11, 420))):
+        folders = [
+            band_folder(
+                tmp_path / name / side, {band: image[rows, columns] for band, image in images[side].items()},
+                origin=(east + 10 * columns.start, north - 10 * rows.start),
+            )
+            for side in SIDES
+        ]  # fmt: skip
+        config = FetchConfig(
+            tmp_path / f"event-{name}", "2021-08-14", pre=(str(folders[0]),), post=(str(folders[1]),), dem=str(dem)
+        )
+        fetch(config)
+        predict(PredictConfig(config.out, model="bbunet-rgb", device="cpu", tile=64, stride=64))
+        with rasterio.open(config.out / "probability.tif") as source:
+            maps.append((source.transform, source.read(1)))
+    (west, first), (other, second) = maps
+    down, right = round((west.f - other.f) / 10), round((other.c - west.c) / 10)
+    shared = first[down:, right:], second[: first.shape[0] - down, : first.shape[1] - right]
+    # Beside the cuts the elevation beyond differs, and windows are not full.
+    inner = [map_[70:-70, 70:-70] for map_ in shared]
+    assert inner[0].shape == inner[1].shape
+    assert inner[0].size > 200 * 200
+    assert len(np.unique(inner[0])) > 5
+    assert np.array_equal(*inner)
+
+
+def test_turning_the_ground_asks_eight_times_and_is_recorded(make_event: Maker, tmp_path: Path) -> None:
+    event = make_event(shape=(200, 260))
+    model = str(write_model(tmp_path / "m.onnx"))
+    maps = []
+    for tta in (False, True):
+        predict(PredictConfig(event, model=model, tta=tta, tile=96, overviews="none"))
+        maps.append(read(event / "probability.tif").astype(int))
+    assert np.abs(maps[0] - maps[1]).max() <= 1
+    step = Event.open(event).step("predict")
+    assert (step["symmetries"], step["tile_px"], step["stride_px"]) == (8, 96, 72)
+
+
+@pytest.mark.parametrize("overviews", ["average", "nearest", "none"])
+def test_overviews_are_made_as_asked(make_event: Maker, tmp_path: Path, overviews: str) -> None:
+    event = make_event(shape=(600, 1100))
+    predict(PredictConfig(event, model=str(write_model(tmp_path / "m.onnx")), overviews=overviews))
+    with rasterio.open(event / "probability.tif") as source:
+        levels = source.overviews(1)
+        scar = source.read(1)[100:130, 150:170].mean()
+    assert levels == ([] if overviews == "none" else [2, 4])
+    if overviews == "none":
+        return
+    with rasterio.open(event / "probability.tif", overview_level=0) as source:
+        small = source.read(1)
+    assert small.shape == (300, 550)
+    if overviews == "average":
+        assert abs(small[50:65, 75:85].mean() - scar) < 1
 
 
 def test_pixels_without_terrain_are_not_analysed(make_event: Maker, tmp_path: Path) -> None:
@@ -135,7 +206,9 @@ def test_the_shipped_network_runs_when_an_event_has_what_it_reads(make_event: Ma
     ("change", "error", "message"),
     [
         ({"model": "no-such-model"}, ModelError, "known: bbunet-rgb, bbunet, rdndvi, red-change"),
-        ({"device": "gpu"}, InputError, "auto, cuda, cpu"),
+        ({"device": "gpu"}, InputError, "auto, tensorrt, cuda, openvino-bf16, openvino, cpu"),
+        ({"tile": 100}, InputError, "--tile 100 must be a multiple of 32"),
+        ({"overviews": "cubic"}, InputError, "average, nearest, mode, none"),
         ({"threshold": 0.0}, InputError, "--threshold 0"),
         ({"threshold": 1.5}, InputError, "--threshold 1.5"),
         ({"stride": 300}, InputError, "--stride 300"),

@@ -27,13 +27,20 @@ def predicted(make_event: Maker) -> Path:
 
 def test_the_scar_becomes_a_polygon_with_its_attributes(predicted: Path) -> None:
     summary = vectorize(VectorizeConfig(predicted))
-    assert (summary.landslides, summary.area_m2) == (1, 60_000)
+    assert summary.landslides == 1
+    assert summary.area_m2 == pytest.approx(60_000 / 0.9996**2, rel=1e-4)
     collection = json.loads(summary.geojson.read_text())
     (feature,) = collection["features"]
     assert list(feature["properties"]) == list(LANDSLIDE_FIELDS)
     properties = feature["properties"]
     assert properties["id"] == 1
-    assert properties["area_m2"] == 60_000
+    assert properties["area_m2"] == pytest.approx(summary.area_m2)
+    # The ground falls to the south, by half a metre a metre.
+    assert (properties["length_m"], properties["width_m"]) == pytest.approx((300, 200), abs=5)
+    assert properties["aspect_mean_deg"] == pytest.approx(180, abs=1)
+    assert 100 < properties["drop_m"] < 160
+    assert properties["at_edge"] is False
+    assert properties["aoi_edge_m"] == pytest.approx(1000, abs=15)
     assert 0.5 < properties["confidence"] <= properties["probability_max"] <= 1
     assert 15 < properties["slope_mean_deg"] < 25
     assert 500 < properties["elevation_mean_m"] < 2000

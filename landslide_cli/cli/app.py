@@ -8,6 +8,7 @@ from typer.core import TyperGroup
 from landslide_cli import __version__
 from landslide_cli.cli import console
 from landslide_cli.cli.demo import demo
+from landslide_cli.cli.doctor import doctor
 from landslide_cli.cli.evaluate import evaluate
 from landslide_cli.cli.export import export
 from landslide_cli.cli.fetch import fetch
@@ -66,7 +67,7 @@ def _options(
 
 
 app.command("map")(map_)
-for command in (fetch, scenes, predict, vectorize, prepare, train, evaluate, export, simulate, demo, info):
+for command in (fetch, scenes, predict, vectorize, prepare, train, evaluate, export, simulate, demo, info, doctor):
     app.command()(command)
 app.add_typer(inventories)
 app.add_typer(weights, name="weights", no_args_is_help=True)

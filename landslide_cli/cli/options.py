@@ -85,7 +85,13 @@ Yes = Annotated[bool, typer.Option("--yes", "-y", help="Go on although the AOI i
 Model = Annotated[
     str, typer.Option(metavar="NAME|PATH", help="Shipped model, ONNX file, or detector: rdndvi, red-change.")
 ]
-Device = Annotated[str, typer.Option(metavar="auto|cuda|cpu", help="What to run the model on.")]
+Device = Annotated[
+    str,
+    typer.Option(
+        metavar="auto|tensorrt|cuda|openvino-bf16|openvino|cpu",
+        help="What to run the model on; auto: the fastest that gives the same map. See `landslide doctor`.",
+    ),
+]
 Threshold = Annotated[
     float | None,
     typer.Option(metavar="P", help="Probability from which a pixel is a landslide.", show_default="the model's own"),
@@ -98,6 +104,18 @@ OutlineThreshold = Annotated[
 ]
 Stride = Annotated[
     int | None, typer.Option(min=1, help="Pixels between windows.", show_default="three quarters of a window")
+]
+Tile = Annotated[
+    int | None, typer.Option(min=32, help="Pixels of a window, a multiple of 32.", show_default="the model's own")
+]
+Tta = Annotated[
+    bool,
+    typer.Option(
+        "--tta", help="Ask the model eight times, of the ground turned and mirrored; takes eight times as long."
+    ),
+]
+Overviews = Annotated[
+    str, typer.Option(metavar="average|nearest|mode|none", help="How overviews of the map are resampled.")
 ]
 MinSlope = Annotated[float, typer.Option(min=0, max=90, help="Degrees; flatter ground is none to a detector.")]
 

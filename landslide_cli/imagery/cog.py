@@ -49,7 +49,7 @@ def create(
         dtype: its data type.
         nodata: its nodata value, if any.
         names: the description of each channel.
-        overviews: how overviews are resampled: `nearest` for codes, `average` for quantities.
+        overviews: how overviews are resampled: `nearest` for codes, `average` for quantities; `none` makes none.
 
     Raises:
         OutputError: the disk is full or cannot be written.
@@ -71,9 +71,10 @@ def create(
                 dataset.descriptions = names
                 yield CogWriter(dataset, path)
             with atomic(path) as temporary:
+                levels = {"overviews": "none"} if overviews == "none" else {"overview_resampling": overviews}
                 rasterio.shutil.copy(
                     plain, temporary, driver="COG", blocksize=BLOCK_PX, compress="deflate",
-                    predictor="yes", overview_resampling=overviews, num_threads="all_cpus", bigtiff="if_safer",
+                    predictor="yes", num_threads="all_cpus", bigtiff="if_safer", **levels,
                 )  # fmt: skip
     finally:
         plain.unlink(missing_ok=True)

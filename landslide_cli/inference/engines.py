@@ -1,9 +1,10 @@
-"""What runs a model: ONNX Runtime behind one small protocol. The only place that knows onnxruntime."""
+"""What runs a model, behind one small protocol. The only place that knows ONNX Runtime and OpenVINO."""
 
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from ctypes.util import find_library
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final, Protocol
 
@@ -15,8 +16,18 @@ from landslide_cli.inference.card import ModelCard
 
 log = logging.getLogger("landslide.predict")
 
-DEVICES: Final = ("auto", "cuda", "cpu")
-_NAMES: Final = {"CUDAExecutionProvider": "cuda", "CPUExecutionProvider": "cpu"}
+Inputs = Mapping[str, NDArray[np.float32]]
+
+ENGINES: Final = ("tensorrt", "cuda", "openvino-bf16", "openvino", "cpu")
+"""Fastest first. The last is ONNX Runtime in float32 on the processor, the reference that all others must match."""
+DEVICES: Final = ("auto", *ENGINES)
+REDUCED: Final = ("tensorrt", "openvino-bf16")
+"""Engines that compute with fewer bits: they may change a map, and are not used untried."""
+POINT: Final = 0.01
+"""By how much a probability may differ from the reference's: one percent point, the step of a map."""
+_PROVIDERS: Final = {
+    "tensorrt": "TensorrtExecutionProvider", "cuda": "CUDAExecutionProvider", "cpu": "CPUExecutionProvider"
+}  # fmt: skip
 
 
 class Engine(Protocol):
@@ -24,9 +35,9 @@ class Engine(Protocol):
 
     card: ModelCard
     provider: str
-    """What the model really runs on: `cuda`, `cpu`, or `numpy` for a detector."""
+    """What the model really runs on: one of `ENGINES`, or `numpy` for a detector."""
 
-    def run(self, inputs: Mapping[str, NDArray[np.float32]]) -> NDArray[np.float32]:
+    def run(self, inputs: Inputs) -> NDArray[np.float32]:
         """Return probabilities (N, 1, H, W) in 0..1.
 
         Args:
@@ -36,48 +47,196 @@ class Engine(Protocol):
 
 
 class OnnxEngine:
-    """A self-describing ONNX file."""
+    """A self-describing ONNX file in ONNX Runtime."""
 
-    def __init__(self, path: Path, device: str = "auto") -> None:
-        """Load `path` for `device`: `auto`, `cuda` or `cpu`.
+    def __init__(self, path: Path, provider: str = "cpu") -> None:
+        """Load `path` for `provider`: `tensorrt`, `cuda` or `cpu`.
 
         Raises:
-            InputError: the device is unknown.
-            ModelError: the file is no ONNX model, has no card, or not the inputs its card promises.
+            ModelError: the file is no ONNX model, has no card, or not the inputs its card promises; or the provider
+                is not to be had.
         """
-        if device not in DEVICES:
-            raise InputError(f"device {device!r} is unknown; use {', '.join(DEVICES)}")
         import onnxruntime
 
         onnxruntime.set_default_logger_severity(4)
-        available = onnxruntime.get_available_providers()
-        cuda = device != "cpu" and "CUDAExecutionProvider" in available and find_library("cuda") is not None
-        if cuda and hasattr(onnxruntime, "preload_dlls"):
+        if provider != "cpu" and hasattr(onnxruntime, "preload_dlls"):
             onnxruntime.preload_dlls()
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 4
-        options.intra_op_num_threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 0
-        providers = ["CUDAExecutionProvider"] * cuda + ["CPUExecutionProvider"]
+        options.intra_op_num_threads = processors()
+        wanted: list[Any] = [_PROVIDERS[provider]]
+        if provider == "tensorrt":
+            wanted = [(_PROVIDERS[provider], {"trt_fp16_enable": True}), _PROVIDERS["cuda"]]
         try:
-            self._session: Any = onnxruntime.InferenceSession(str(path), options, providers=providers)
+            self._session: Any = onnxruntime.InferenceSession(str(path), options, providers=wanted)
         except Exception as error:  # ONNX Runtime's errors share no base class of their own.
             raise ModelError(
                 f"{path} is not an ONNX model that can be loaded ({str(error).splitlines()[0][:200]}); "
                 "give the name of a shipped model or a file written by this program"
             ) from error
+        if self._session.get_providers()[0] != _PROVIDERS[provider]:
+            raise ModelError(f"ONNX Runtime cannot use {provider} here; give another --device")
         self.card = ModelCard.from_metadata(self._session.get_modelmeta().custom_metadata_map, str(path))
-        self.provider = _NAMES.get(self._session.get_providers()[0], self._session.get_providers()[0])
-        if device == "cuda" and self.provider != "cuda":
-            log.warning("no CUDA device can be used here; the model runs on the %s", self.provider)
-        elif cuda and self.provider != "cuda":
-            log.warning("a CUDA device is there but could not be used; the model runs on the %s", self.provider)
+        self.provider = provider
         self._names = [value.name for value in self._session.get_inputs()]
-        expected = ["pre", "post", *(["terrain"] if self.card.terrain else [])]
-        if sorted(self._names) != sorted(expected):
-            raise ModelError(f"{path} reads {', '.join(self._names)}, but its card promises {', '.join(expected)}")
+        _check_inputs(self._names, self.card, path)
 
-    def run(self, inputs: Mapping[str, NDArray[np.float32]]) -> NDArray[np.float32]:
+    def run(self, inputs: Inputs) -> NDArray[np.float32]:
+        """Return probabilities (N, 1, H, W); see `Engine.run`."""
+        binding = self._session.io_binding()
+        for name in self._names:
+            binding.bind_cpu_input(name, np.ascontiguousarray(inputs[name]))
+        # What lies between the layers stays on the device; the answer alone comes back.
+        binding.bind_output("probability", "cpu" if self.provider == "cpu" else "cuda")
+        self._session.run_with_iobinding(binding)
+        probability: NDArray[np.float32] = binding.copy_outputs_to_cpu()[0]
+        return probability
+
+
+class OpenVinoEngine:
+    """A self-describing ONNX file in OpenVINO, on the processor."""
+
+    def __init__(self, path: Path, card: ModelCard, *, bf16: bool) -> None:
+        """Compile `path`, whose card is `card`.
+
+        Args:
+            path: the model.
+            card: its card.
+            bf16: compute in bfloat16, twice as fast where the processor has instructions for it.
+
+        Raises:
+            ModelError: OpenVINO cannot run the model.
+        """
+        import openvino
+
+        self.card = card
+        self.provider = "openvino-bf16" if bf16 else "openvino"
+        settings = {
+            "INFERENCE_PRECISION_HINT": "bf16" if bf16 else "f32",
+            "PERFORMANCE_HINT": "LATENCY",
+            "INFERENCE_NUM_THREADS": processors(),
+        }
+        try:
+            compiled = openvino.Core().compile_model(str(path), "CPU", settings)
+        except RuntimeError as error:
+            raise ModelError(f"OpenVINO cannot run {path} ({str(error).splitlines()[0][:200]})") from error
+        self._request: Any = compiled.create_infer_request()
+        self._names = [value.get_any_name() for value in compiled.inputs]
+        _check_inputs(self._names, card, path)
+
+    def run(self, inputs: Inputs) -> NDArray[np.float32]:
         """Return probabilities (N, 1, H, W); see `Engine.run`."""
         fed = {name: np.ascontiguousarray(inputs[name]) for name in self._names}
-        probability: NDArray[np.float32] = self._session.run(["probability"], fed)[0]
+        answer = self._request.infer(fed, share_inputs=True, share_outputs=False)
+        probability: NDArray[np.float32] = answer["probability"]
         return probability
+
+
+def processors() -> int:
+    """Return how many processors this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def why_not(name: str) -> str | None:
+    """Say why the engine `name`, one of `ENGINES`, cannot be used here, and what to do; None if it can."""
+    if name == "cpu":
+        return None
+    return _why_no_gpu(name) if name in _PROVIDERS else _why_no_openvino(name)
+
+
+def _why_no_gpu(name: str) -> str | None:
+    import onnxruntime
+
+    if _PROVIDERS[name] not in onnxruntime.get_available_providers():
+        return "this ONNX Runtime was built without; on x86-64 install onnxruntime-gpu"
+    if find_library("cuda") is None:
+        return "no CUDA device: the driver's library is not there"
+    return "TensorRT is not installed" if name == "tensorrt" and find_library("nvinfer") is None else None
+
+
+def _why_no_openvino(name: str) -> str | None:
+    if find_spec("openvino") is None:
+        return 'not installed; pip install "landslide[openvino]"'
+    import openvino
+
+    if name == "openvino-bf16" and "BF16" not in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
+        return "the processor has no instructions for bfloat16"
+    return None
+
+
+def load(path: Path, name: str, reference: OnnxEngine) -> Engine:
+    """Load the model `path` into the engine `name`, one of `ENGINES`.
+
+    Args:
+        path: the model.
+        name: the engine.
+        reference: the same model on `cpu`.
+
+    Raises:
+        ModelError: the engine cannot run the model.
+    """
+    if name == "cpu":
+        return reference
+    if name in _PROVIDERS:
+        return OnnxEngine(path, name)
+    return OpenVinoEngine(path, reference.card, bf16=name == "openvino-bf16")
+
+
+def difference(engine: Engine, reference: Engine, samples: Iterable[Inputs]) -> float:
+    """Return the largest difference of two engines' probabilities anywhere in `samples`."""
+    return max((float(np.abs(engine.run(s) - reference.run(s)).max()) for s in samples), default=0.0)
+
+
+def open_model(path: Path, device: str = "auto", samples: Iterable[Inputs] | None = None) -> Engine:
+    """Load the model `path` into the fastest engine that gives the reference's map, or into the one named.
+
+    Args:
+        path: the model.
+        device: one of `DEVICES`.
+        samples: windows to try on. `auto` passes over an engine that differs by more than `POINT` anywhere in them, and
+            without samples over all of `REDUCED`. An engine asked for by name is used, with a warning if it differs.
+
+    Raises:
+        InputError: the device is unknown.
+        ModelError: the file is no ONNX model, has no card, or not the inputs its card promises.
+    """
+    check_device(device)
+    reference = OnnxEngine(path)
+    tried = None if samples is None else list(samples)
+    for name in ENGINES if device == "auto" else (device,):
+        if name == "cpu" or (device == "auto" and tried is None and name in REDUCED):
+            continue
+        reason = why_not(name)
+        try:
+            engine = None if reason else load(path, name, reference)
+            apart = difference(engine, reference, tried or ()) if engine else 0.0
+        except Exception as error:  # Whatever a driver does not like, there is the reference.
+            engine, reason = None, str(error).splitlines()[0][:200]
+            log.warning("%s cannot be used here: %s", name, reason)
+        if engine is None:
+            level = logging.WARNING if name == device else logging.INFO
+            log.log(level, "%s: %s; the model runs on the cpu" if name == device else "%s: %s", name, reason)
+            continue
+        if apart <= POINT:
+            return engine
+        if name == device:
+            log.warning("%s changes the map by up to %.1f percent points", name, 100 * apart)
+            return engine
+        log.warning("%s would change the map by up to %.1f percent points: not used", name, 100 * apart)
+    return reference
+
+
+def check_device(device: str) -> None:
+    """Refuse what is none of `DEVICES`.
+
+    Raises:
+        InputError: it is not.
+    """
+    if device not in DEVICES:
+        raise InputError(f"--device {device!r} is unknown; use {', '.join(DEVICES)}")
+
+
+def _check_inputs(names: list[str], card: ModelCard, path: Path) -> None:
+    expected = ["pre", "post", *(["terrain"] if card.terrain else [])]
+    if sorted(names) != sorted(expected):
+        raise ModelError(f"{path} reads {', '.join(names)}, but its card promises {', '.join(expected)}")

@@ -39,6 +39,8 @@ class EventReader:
         self._bands = len(bands)
         self.height: int = self._clear.height
         self.width: int = self._clear.width
+        place = self._clear.transform
+        self.origin: tuple[int, int] = (round(place.f / place.e), round(place.c / place.a))
 
     def __enter__(self) -> "EventReader":
         """Return the reader."""

@@ -1,16 +1,22 @@
 """Sliding windows over an event: read, run, blend, hand on, one row of windows at a time."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from landslide_cli.imagery.bands import NOT_ANALYSED
+from landslide_cli.inference.ahead import ahead
 from landslide_cli.inference.engines import Engine
 from landslide_cli.inference.reader import Strip
 from landslide_cli.inference.tiles import ramps, starts
 from landslide_cli.windows import fill_unobserved
+
+STEPS = 2**20
+"""Probabilities are rounded to whole steps of 1/STEPS: with weights of 1/PARTS every sum of them is exact in float64,
+whatever its order. A step is a ten-thousandth of a percent point."""
 
 
 class Reader(Protocol):
@@ -18,62 +24,124 @@ class Reader(Protocol):
 
     height: int
     width: int
+    origin: tuple[int, int]
+    """Absolute row and column of the first pixel, in pixels from the origin of the CRS."""
 
     def read(self, row: int, rows: int) -> Strip:
         """Read `rows` rows from `row` on."""
 
 
-def predict(
-    reader: Reader, engine: Engine, *, stride: int, batch: int, progress: Callable[[float], None]
-) -> Iterator[tuple[int, NDArray[np.uint8]]]:
-    """Run `engine` over everything `reader` holds.
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """Windows of one row of windows, ready to run."""
 
-    Memory grows with the width of the event, not with its height: only the rows that windows still reach
-    are kept.
+    row: int
+    """Number of the row of windows, from the north."""
+    columns: list[int]
+    """Numbers of the windows, from the west."""
+    inputs: Mapping[str, NDArray[np.float32]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """The end of a row of windows, after its batches."""
+
+    number: int
+    usable: NDArray[np.bool_]
+    """(H, W) of the rows that no later windows reach."""
+
+
+def predict(
+    reader: Reader, engine: Engine, *, tile: int, stride: int, batch: int, progress: Callable[[float], None]
+) -> Iterator[tuple[int, NDArray[np.uint8]]]:
+    """Run `engine` over everything `reader` holds; reading goes on in a thread while the engine works.
+
+    Memory grows with the width of the event, not with its height: only the rows that windows still reach are kept.
+    Beyond its borders an event is continued by its mirror image. A pixel that two events see in the same windows gets
+    the same percent in both, if the engine gives a window the same answer each time.
 
     Args:
         reader: the event.
         engine: the model.
-        stride: pixels between windows, at most the model's window.
+        tile: pixels of a window.
+        stride: pixels between windows, at most `tile`.
         batch: windows per call.
         progress: called with the share done.
 
     Yields:
         The first row and (rows, W) uint8 percent, 255 where not analysed; rows in order, each once.
     """
-    tile, height, width = engine.card.tile_px, reader.height, reader.width
-    tops, lefts = starts(height, tile, stride), starts(width, tile, stride)
+    tops, lefts = (
+        starts(size, tile, stride, origin) for size, origin in zip(_shape(reader), reader.origin, strict=True)
+    )
     row_weights, column_weights = ramps(tops, tile), ramps(lefts, tile)
-    blended = np.zeros((tile, lefts[-1] + tile), np.float32)
+    # Rows of the window row under work, columns from the first window on.
+    blended = np.zeros((tile, lefts[-1] - lefts[0] + tile))
+    for made in ahead(_batches(reader, tops, lefts, tile, batch), depth=2):
+        if isinstance(made, _Batch):
+            for column, probability in zip(made.columns, engine.run(made.inputs)[:, 0], strict=True):
+                at = lefts[column] - lefts[0]
+                steps = np.rint(probability.astype(np.float64) * STEPS)
+                weight = row_weights[made.row][:, None] * column_weights[column][None]
+                blended[:, at : at + tile] += weight * steps
+            continue
+        done = stride if made.number + 1 < len(tops) else tile
+        first = max(tops[made.number], 0)
+        rows = slice(first - tops[made.number], first - tops[made.number] + len(made.usable))
+        share = blended[rows, -lefts[0] : reader.width - lefts[0]] / STEPS
+        percent = np.rint(100 * np.clip(share, 0, 1)).astype(np.uint8)
+        percent[~made.usable] = NOT_ANALYSED
+        yield first, percent
+        blended[: tile - done] = blended[done:].copy()
+        blended[tile - done :] = 0
+        progress((made.number + 1) / len(tops))
+
+
+def busiest(reader: Reader, tile: int, rows: int) -> Iterator[Mapping[str, NDArray[np.float32]]]:
+    """Yield inputs of single windows to try engines on: of `rows` rows of windows, spread evenly, the most changed one.
+
+    Rows of windows without anything to analyse are passed over.
+    """
+    for number in range(rows):
+        top = max(round((number + 0.5) / rows * reader.height) - tile // 2, 0)
+        strip = _read(reader, top, tile, 0, -(-reader.width // tile) * tile)
+        windows = [slice(left, left + tile) for left in range(0, reader.width, tile)]
+        # A window seen without any change beats one that is not seen.
+        change = [
+            strip.usable[:, w].any()
+            + np.abs(strip.post[:, :, w].astype(np.int32) - strip.pre[:, :, w])[:, strip.usable[:, w]].sum()
+            for w in windows
+        ]
+        if strip.usable.any():
+            yield _inputs(strip, [windows[int(np.argmax(change))]])
+
+
+def _shape(reader: Reader) -> tuple[int, int]:
+    return reader.height, reader.width
+
+
+def _batches(reader: Reader, tops: list[int], lefts: list[int], tile: int, batch: int) -> Iterator[_Batch | _Row]:
+    """Yield the windows that have anything to analyse, row by row; the end of each row is marked."""
     for number, top in enumerate(tops):
-        rows = min(tile, height - top)
-        strip = _padded(reader.read(top, rows), tile, lefts[-1] + tile)
-        for column, probability in _run(engine, strip, lefts, tile, batch):
-            weight = row_weights[number][:, None] * column_weights[column][None]
-            blended[:, lefts[column] : lefts[column] + tile] += weight * probability
-        done = (tops[number + 1] if number + 1 < len(tops) else height) - top
-        percent = np.rint(100 * np.clip(blended[:done, :width], 0, 1)).astype(np.uint8)
-        percent[~strip.usable[:done, :width]] = NOT_ANALYSED
-        yield top, percent
-        blended = np.concatenate([blended[done:], np.zeros((min(done, tile), blended.shape[1]), np.float32)])
-        progress((number + 1) / len(tops))
+        strip = _read(reader, top, tile, lefts[0], lefts[-1] + tile)
+        at = [slice(left - lefts[0], left - lefts[0] + tile) for left in lefts]
+        columns = [column for column, window in enumerate(at) if strip.usable[:, window].any()]
+        for first in range(0, len(columns), batch):
+            taken = columns[first : first + batch]
+            yield _Batch(number, taken, _inputs(strip, [at[column] for column in taken]))
+        until = tops[number + 1] if number + 1 < len(tops) else reader.height
+        usable = strip.usable[max(top, 0) - top : until - top, -lefts[0] : reader.width - lefts[0]]
+        yield _Row(number, usable.copy())
 
 
-def _run(
-    engine: Engine, strip: Strip, lefts: list[int], tile: int, batch: int
-) -> Iterator[tuple[int, NDArray[np.float32]]]:
-    """Yield the number of each window that has anything to analyse, and its probability (tile, tile)."""
-    columns = [n for n, left in enumerate(lefts) if strip.usable[:, left : left + tile].any()]
-    for first in range(0, len(columns), batch):
-        numbers = columns[first : first + batch]
-        windows = [slice(lefts[n], lefts[n] + tile) for n in numbers]
-        inputs = {
-            side: np.stack([fill_unobserved(image[:, :, w], strip.usable[:, w]) for w in windows])
-            for side, image in (("pre", strip.pre), ("post", strip.post))
-        }
-        if strip.terrain is not None:
-            inputs["terrain"] = np.stack([_known(strip.terrain[:, :, w]) for w in windows])
-        yield from zip(numbers, engine.run(inputs)[:, 0], strict=True)
+def _inputs(strip: Strip, windows: list[slice]) -> dict[str, NDArray[np.float32]]:
+    inputs = {
+        side: np.stack([fill_unobserved(image[:, :, w], strip.usable[:, w]) for w in windows])
+        for side, image in (("pre", strip.pre), ("post", strip.post))
+    }
+    if strip.terrain is not None:
+        inputs["terrain"] = np.stack([_known(strip.terrain[:, :, w]) for w in windows])
+    return inputs
 
 
 def _known(terrain: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -81,18 +149,23 @@ def _known(terrain: NDArray[np.float32]) -> NDArray[np.float32]:
     return fill_unobserved(terrain, known)
 
 
-def _padded(strip: Strip, height: int, width: int) -> Strip:
-    """Reflect an event smaller than a window, so that the network never sees an edge of zeros."""
-    missing = ((0, height - strip.usable.shape[0]), (0, width - strip.usable.shape[1]))
-    if not any(after for _, after in missing):
+def _read(reader: Reader, top: int, rows: int, left: int, right: int) -> Strip:
+    """Read `rows` rows from `top` on, columns `left` to `right`; what lies beyond the event is its mirror image.
+
+    A network must never see an edge of zeros: it would be the largest change in the window.
+    """
+    first, last = max(top, 0), min(top + rows, reader.height)
+    strip = reader.read(first, last - first)
+    around = ((first - top, top + rows - last), (-left, right - reader.width))
+    if around == ((0, 0), (0, 0)):
         return strip
 
     def pad(array: NDArray[np.generic]) -> NDArray[np.generic]:
-        return np.pad(array, ((0, 0),) * (array.ndim - 2) + missing, mode="symmetric")
+        return np.pad(array, ((0, 0),) * (array.ndim - 2) + around, mode="symmetric")
 
     return Strip(
-        pre=pad(strip.pre).astype(np.uint16),
-        post=pad(strip.post).astype(np.uint16),
-        terrain=None if strip.terrain is None else pad(strip.terrain).astype(np.float32),
-        usable=pad(strip.usable).astype(bool),
+        pre=pad(strip.pre).astype(np.uint16, copy=False),
+        post=pad(strip.post).astype(np.uint16, copy=False),
+        terrain=None if strip.terrain is None else pad(strip.terrain).astype(np.float32, copy=False),
+        usable=pad(strip.usable).astype(bool, copy=False),
     )

@@ -1,75 +1,182 @@
 """What is said of each landslide."""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
 
 import numpy as np
+import shapely
 from numpy.typing import NDArray
+from pyproj import Proj, Transformer
 from shapely.geometry.base import BaseGeometry
 
-from landslide_cli.mapping.polygons import Regions
-
-LANDSLIDE_FIELDS = {
-    "id": "int", "area_m2": "float", "confidence": "float", "probability_max": "float",
-    "slope_mean_deg": "float", "elevation_mean_m": "float",
-    "pre_date": "str", "post_date": "str", "event_date": "str", "model": "str",
+LANDSLIDE_FIELDS: Final = {
+    "id": "int", "area_m2": "float", "length_m": "float", "width_m": "float", "drop_m": "float",
+    "slope_mean_deg": "float", "aspect_mean_deg": "float", "elevation_mean_m": "float",
+    "confidence": "float", "confidence_spread": "float", "probability_max": "float",
+    "at_edge": "bool", "aoi_edge_m": "float",
+    "pre_date": "str", "post_date": "str", "pre_datetime": "str", "post_datetime": "str",
+    "event_date": "str", "model": "str",
 }  # fmt: skip
 """Fields of the layer `landslides`, in order, with their types."""
 
-NOT_ANALYSED_FIELDS = {"id": "int", "area_m2": "float", "reason": "str"}
+ALIASES: Final = {
+    "id": "Number, largest first",
+    "area_m2": "Area on the ellipsoid (m²)",
+    "length_m": "Length along the slope, on the map (m)",
+    "width_m": "Width across the slope (m)",
+    "drop_m": "Drop in elevation (m)",
+    "slope_mean_deg": "Mean slope (°)",
+    "aspect_mean_deg": "Mean aspect, downslope from north (°)",
+    "elevation_mean_m": "Mean elevation (m)",
+    "confidence": "Confidence: mean probability",
+    "confidence_spread": "Deviation of the probability",
+    "probability_max": "Highest probability",
+    "at_edge": "Touches what was not analysed",
+    "aoi_edge_m": "Distance to the edge of the AOI (m)",
+    "pre_date": "Date before (first/last)",
+    "post_date": "Date after (first/last)",
+    "pre_datetime": "Time before, UTC (first/last)",
+    "post_datetime": "Time after, UTC (first/last)",
+    "event_date": "Date of the event",
+    "model": "Model",
+    "reason": "Why not analysed",
+}
+"""The fields in words."""
+
+NOT_ANALYSED_FIELDS: Final = {"id": "int", "area_m2": "float", "reason": "str"}
 """Fields of the layer `not_analysed`."""
 
 
+@dataclass(frozen=True, slots=True)
+class Pixels:
+    """The N pixels of all regions."""
+
+    region: NDArray[np.int32]
+    """(N,) the region of each, from 0."""
+    rows: NDArray[np.int64]
+    columns: NDArray[np.int64]
+    percent: NDArray[np.uint8]
+    """(N,) probability in percent."""
+    terrain: NDArray[np.float32] | None
+    """(4, N) elevation in metres, slope in degrees, sine and cosine of the aspect, NaN where unknown."""
+    scenes: NDArray[np.uint8]
+    """(2, N) the number of the scene before and after, from 1."""
+    at_edge: NDArray[np.bool_]
+    """(N,) true beside what was not analysed."""
+    gsd_m: float = 10.0
+
+
 def landslide_attributes(
-    regions: Regions,
+    pixels: Pixels,
     polygons: Sequence[BaseGeometry],
-    probability_percent: NDArray[np.uint8],
-    terrain: NDArray[np.float32] | None,
-    facts: dict[str, Any],
+    crs: str,
+    aoi: BaseGeometry,
+    times: tuple[Sequence[str | None], Sequence[str | None]],
+    facts: Mapping[str, Any],
 ) -> list[dict[str, Any]]:
     """Return one record per region, with the fields of `LANDSLIDE_FIELDS`.
 
+    Length and width are the extents along and across the direction in which the region faces on average.
+
     Args:
-        regions: the regions.
-        polygons: their outlines, in a metric CRS.
-        probability_percent: (H, W) on the regions' grid.
-        terrain: (2, H, W) elevation in metres and slope in degrees, NaN where unknown; None without terrain.
-        facts: what is the same for all: dates and model.
+        pixels: the pixels of the regions.
+        polygons: the outlines of the regions, in `crs`.
+        crs: metric.
+        aoi: area of interest in `crs`.
+        times: acquisition time (ISO) of each scene before and after, by its number less one; None where unknown.
+        facts: what is the same for all.
     """
-    mean, highest = region_mean(regions, probability_percent), _region_max(regions, probability_percent)
-    nothing = np.full(regions.count, np.nan)
-    elevation = nothing if terrain is None else region_mean(regions, terrain[0])
-    slope = nothing if terrain is None else region_mean(regions, terrain[1])
-    return [
-        {
-            "id": number + 1,
-            "area_m2": round(polygon.area, 1),
-            "confidence": round(mean[number] / 100, 3),
-            "probability_max": round(float(highest[number]) / 100, 2),
-            "slope_mean_deg": _rounded(slope[number]),
-            "elevation_mean_m": _rounded(elevation[number]),
-            **facts,
-        }
-        for number, polygon in enumerate(polygons)
-    ]
+    count = len(polygons)
+    probability = pixels.percent / 100
+    confidence = mean(pixels, probability, count)
+    spread = np.sqrt(np.maximum(mean(pixels, probability**2, count) - confidence**2, 0))
+    highest = _extreme(pixels, probability, count, np.maximum)
+    columns: dict[str, Sequence[Any]] = {
+        "id": range(1, count + 1),
+        "area_m2": _rounded(ellipsoidal_area_m2(polygons, crs), 1),
+        **{name: _rounded(values, 1) for name, values in _of_terrain(pixels, count).items()},
+        "confidence": _rounded(confidence, 3),
+        "confidence_spread": _rounded(spread, 3),
+        "probability_max": _rounded(highest, 2),
+        "at_edge": (np.bincount(pixels.region[pixels.at_edge], minlength=count) > 0).tolist(),
+        "aoi_edge_m": _rounded(shapely.distance(np.array(polygons, dtype=object), aoi.boundary), 0),
+    }
+    for side, (name, of_scenes) in enumerate(zip(("pre", "post"), times, strict=True)):
+        spans = _spans(pixels.region, pixels.scenes[side], of_scenes, count)
+        columns[f"{name}_datetime"] = ["/".join(span) or None for span in spans]
+        columns[f"{name}_date"] = ["/".join(dict.fromkeys(time[:10] for time in span)) or None for span in spans]
+    records = [{name: values[number] for name, values in columns.items()} | dict(facts) for number in range(count)]
+    return [{name: record.get(name) for name in LANDSLIDE_FIELDS} for record in records]
 
 
-def region_mean(regions: Regions, values: NDArray[np.generic]) -> NDArray[np.float64]:
-    """Return the mean of (H, W) `values` in each region, over the pixels where they are known; NaN if none."""
-    inside = (regions.labels > 0) & np.isfinite(values.astype(np.float32))
-    labels = regions.labels[inside]
-    total = np.bincount(labels, weights=values[inside], minlength=regions.count + 1)[1:]
-    count = np.bincount(labels, minlength=regions.count + 1)[1:]
-    mean: NDArray[np.float64] = np.divide(total, count, out=np.full(regions.count, np.nan), where=count > 0)
-    return mean
+def ellipsoidal_area_m2(polygons: Sequence[BaseGeometry], crs: str) -> NDArray[np.float64]:
+    """Return areas on the ellipsoid of polygons small enough that the scale of the projection is one all over each."""
+    if not polygons:
+        return np.zeros(0)
+    outlines = np.array(polygons, dtype=object)
+    centres = shapely.get_coordinates(shapely.centroid(outlines))
+    projection = Proj(crs)
+    longitude, latitude = Transformer.from_crs(crs, projection.crs.geodetic_crs, always_xy=True).transform(*centres.T)
+    return np.asarray(shapely.area(outlines) / projection.get_factors(longitude, latitude).areal_scale)
 
 
-def _region_max(regions: Regions, values: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    highest = np.zeros(regions.count + 1, np.uint8)
-    inside = regions.labels > 0
-    np.maximum.at(highest, regions.labels[inside], values[inside])
-    return highest[1:]
+def mean(pixels: Pixels, values: NDArray[np.floating], count: int) -> NDArray[np.float64]:
+    """Return the mean of (N,) `values` in each region, over the pixels where they are known; NaN if none."""
+    known = np.isfinite(values)
+    region = pixels.region[known]
+    total = np.bincount(region, weights=values[known], minlength=count)
+    number = np.bincount(region, minlength=count)
+    of_each: NDArray[np.float64] = np.divide(total, number, out=np.full(count, np.nan), where=number > 0)
+    return of_each
 
 
-def _rounded(value: float) -> float | None:
-    return round(float(value), 1) if np.isfinite(value) else None
+def _extreme(pixels: Pixels, values: NDArray[np.floating], count: int, which: np.ufunc) -> NDArray[np.float64]:
+    """Return the highest or lowest of the known `values` in each region; NaN if none."""
+    known = np.isfinite(values)
+    found = np.full(count, -np.inf if which is np.maximum else np.inf)
+    which.at(found, pixels.region[known], values[known])
+    return np.where(np.isfinite(found), found, np.nan)
+
+
+def _of_terrain(pixels: Pixels, count: int) -> dict[str, NDArray[np.float64]]:
+    names = ("length_m", "width_m", "drop_m", "slope_mean_deg", "aspect_mean_deg", "elevation_mean_m")
+    if pixels.terrain is None:
+        return {name: np.full(count, np.nan) for name in names}
+    elevation, slope, sine, cosine = pixels.terrain
+    east, north = mean(pixels, sine, count), mean(pixels, cosine, count)
+    # On flat ground no direction is downslope.
+    faces = np.where(np.hypot(east, north) > 1e-3, np.arctan2(east, north), np.nan)
+    direction = faces[pixels.region]
+    away, right = -pixels.rows * pixels.gsd_m, pixels.columns * pixels.gsd_m
+    along = right * np.sin(direction) + away * np.cos(direction)
+    across = right * np.cos(direction) - away * np.sin(direction)
+
+    def extent(values: NDArray[np.floating]) -> NDArray[np.float64]:
+        return _extreme(pixels, values, count, np.maximum) - _extreme(pixels, values, count, np.minimum)
+
+    found = (
+        extent(along) + pixels.gsd_m,
+        extent(across) + pixels.gsd_m,
+        extent(elevation),
+        mean(pixels, slope, count),
+        np.degrees(faces) % 360,
+        mean(pixels, elevation, count),
+    )
+    return dict(zip(names, found, strict=True))
+
+
+def _spans(
+    region: NDArray[np.int32], scenes: NDArray[np.uint8], times: Sequence[str | None], count: int
+) -> list[tuple[str, ...]]:
+    """Return the first and the last time of each region's scenes; one where they are the same, none where unknown."""
+    found: list[list[str]] = [[] for _ in range(count)]
+    for pair in np.unique(region.astype(np.int64) * 256 + scenes).tolist():
+        number, scene = divmod(pair, 256)
+        if 1 <= scene <= len(times) and (time := times[scene - 1]):
+            found[number].append(time)
+    return [tuple(dict.fromkeys((min(of), max(of)))) if of else () for of in found]
+
+
+def _rounded(values: NDArray[np.floating], digits: int) -> list[float | None]:
+    return [round(value, digits) if np.isfinite(value) else None for value in np.asarray(values, float).tolist()]

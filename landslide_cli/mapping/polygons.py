@@ -1,5 +1,6 @@
 """Connected regions of a raster, as polygons."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,6 +29,11 @@ class Regions:
         """How many regions there are."""
         return len(self.pixels)
 
+    def members(self) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int32]]:
+        """Return row, column and region, from 0, of every pixel that is in one; in order of rows."""
+        rows, columns = np.nonzero(self.labels)
+        return rows, columns, self.labels[rows, columns] - 1
+
 
 def find_regions(mask: NDArray[np.bool_], min_pixels: float = 1) -> Regions:
     """Number the connected regions of `mask` that have at least `min_pixels`.
@@ -38,14 +44,16 @@ def find_regions(mask: NDArray[np.bool_], min_pixels: float = 1) -> Regions:
         mask: (H, W).
         min_pixels: smaller regions are dropped.
     """
-    labels, _ = ndimage.label(mask, structure=_EIGHT, output=np.int32)
-    sizes = np.bincount(labels.ravel())
-    sizes[0] = 0
+    labels = np.empty(mask.shape, np.int32)
+    count = ndimage.label(mask, structure=_EIGHT, output=labels)
+    # Over the pixels of regions alone: counting copies what it counts, and a granule has 120 million.
+    sizes = np.bincount(labels[mask], minlength=count + 1)
     kept = np.flatnonzero(sizes >= max(min_pixels, 1))
     kept = kept[np.argsort(-sizes[kept], kind="stable")]
     renumber = np.zeros(len(sizes), np.int32)
     renumber[kept] = np.arange(1, len(kept) + 1)
-    return Regions(renumber[labels], sizes[kept].astype(np.int64))
+    labels[mask] = renumber[labels[mask]]
+    return Regions(labels, sizes[kept].astype(np.int64))
 
 
 def outlines(regions: Regions, transform: Affine, simplify_m: float = 0) -> list[BaseGeometry]:
@@ -56,17 +64,36 @@ def outlines(regions: Regions, transform: Affine, simplify_m: float = 0) -> list
         transform: of their grid.
         simplify_m: how far an outline may move, in the units of `transform`; 0 keeps the pixels' edges.
     """
-    found: list[BaseGeometry] = [shapely.MultiPolygon()] * regions.count
-    traced = rasterio.features.shapes(regions.labels, mask=regions.labels > 0, connectivity=8, transform=transform)
-    for geometry, label in traced:
-        found[int(label) - 1] = shape(geometry)
-    # Where two pixels touch at a corner, the traced ring touches itself.
-    valid = _only_polygons(shapely.make_valid(np.array(found, dtype=object), method="structure", keep_collapsed=False))
+    valid = np.empty(regions.count, dtype=object)
+    for label, outline in _traced(regions.labels, regions.labels > 0, transform):
+        valid[label - 1] = outline
     if simplify_m > 0:
         simple = _only_polygons(shapely.make_valid(shapely.simplify(valid, simplify_m), method="structure"))
         # A region thinner than the tolerance would vanish; its own outline is better than none.
         valid = np.where(shapely.area(simple) > 0, simple, valid)
     return list(valid)
+
+
+def areas(codes: NDArray[np.uint8], mask: NDArray[np.bool_], transform: Affine) -> list[tuple[int, BaseGeometry]]:
+    """Return the connected areas of each code within `mask` and their outlines, by code, the largest first.
+
+    Args:
+        codes: (H, W).
+        mask: (H, W), true where the code counts.
+        transform: of their grid.
+    """
+    return sorted(_traced(codes, mask, transform), key=lambda found: (found[0], -found[1].area))
+
+
+def _traced(
+    values: NDArray[np.generic], mask: NDArray[np.bool_], transform: Affine
+) -> Iterator[tuple[int, BaseGeometry]]:
+    """Yield the value and the outline of each connected area of one value, valid polygons or multipolygons."""
+    traced = list(rasterio.features.shapes(values, mask=mask, connectivity=8, transform=transform))
+    rings = np.array([shape(geometry) for geometry, _ in traced], dtype=object)
+    # Where two pixels touch at a corner, the traced ring touches itself.
+    valid = _only_polygons(shapely.make_valid(rings, method="structure", keep_collapsed=False))
+    yield from zip((int(value) for _, value in traced), valid, strict=True)
 
 
 def _only_polygons(geometries: NDArray[np.object_]) -> NDArray[np.object_]:

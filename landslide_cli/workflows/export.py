@@ -160,7 +160,7 @@ def write_checked(
         progress("exporting", 0)
         write_onnx(model, temporary, card.to_metadata(), len(card.bands), half=half)
         progress("comparing with torch", 0.8)
-        difference = float(np.abs(OnnxEngine(temporary, "cpu").run(inputs) - _run(model, inputs)).max())
+        difference = float(np.abs(OnnxEngine(temporary).run(inputs) - _run(model, inputs)).max())
         if not difference <= limit:
             raise ModelError(f"the export differs from the network by {difference:.2g}, over {limit:g}; not written")
     write_item(card, out)

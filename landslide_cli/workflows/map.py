@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 
 from landslide_cli.config import MapConfig, Progress, silent
+from landslide_cli.inference.engines import check_device
 from landslide_cli.workflows.fetch import FetchSummary, fetch
-from landslide_cli.workflows.predict import PredictSummary, check_suits, check_threshold, open_engine, predict
+from landslide_cli.workflows.predict import PredictSummary, check_suits, check_threshold, predict, read_card
 from landslide_cli.workflows.vectorize import VectorizeSummary, vectorize
 
 
@@ -25,7 +26,8 @@ def map_event(config: MapConfig, progress: Progress = silent) -> MapSummary:
     """
     check_threshold(config.predict.threshold)
     # A model that cannot be used should be known before an hour of downloads.
-    card = open_engine(config.predict.model, config.predict.device, config.predict.min_slope).card
+    check_device(config.predict.device)
+    card = read_card(config.predict.model)
     fetched = fetch(
         config.fetch,
         progress,

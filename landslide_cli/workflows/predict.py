@@ -1,27 +1,37 @@
 """An event through a model, to a map of probabilities."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 from time import perf_counter
+from typing import Final
 
 import rasterio
 from odc.geo.geobox import GeoBox
 
-from landslide_cli.config import PredictConfig, Progress, silent
+from landslide_cli.config import OVERVIEWS, PredictConfig, Progress, silent
 from landslide_cli.errors import InputError, ModelError
 from landslide_cli.event import PREDICTED, Event
 from landslide_cli.imagery.bands import NOT_ANALYSED
 from landslide_cli.imagery.cog import BLOCK_PX, create
+from landslide_cli.inference.ahead import ahead
 from landslide_cli.inference.card import ModelCard
-from landslide_cli.inference.engines import DEVICES, Engine, OnnxEngine
+from landslide_cli.inference.engines import Engine, Inputs, OnnxEngine, check_device, open_model
 from landslide_cli.inference.indices import DETECTORS
 from landslide_cli.inference.reader import EventReader
+from landslide_cli.inference.sliding import busiest
 from landslide_cli.inference.sliding import predict as slide
+from landslide_cli.inference.symmetry import SYMMETRIES, Symmetric
 
 log = logging.getLogger("landslide.predict")
+
+TILE_STEP_PX: Final = 32
+"""Networks halve a window five times."""
+SAMPLE_ROWS: Final = 3
+"""Rows of windows from which one each is taken to try engines on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,45 +59,48 @@ def predict(config: PredictConfig, progress: Progress = silent) -> PredictSummar
         OutputError: the folder cannot be written.
     """
     check_threshold(config.threshold)
+    check_device(config.device)
+    if config.overviews not in OVERVIEWS:
+        raise InputError(f"--overviews {config.overviews} is unknown; use {', '.join(OVERVIEWS)}")
     event = Event.open(config.event)
-    engine = open_engine(config.model, config.device, config.min_slope)
-    card = engine.card
-    stride = card.tile_px * 3 // 4 if config.stride is None else config.stride
-    if not 1 <= stride <= card.tile_px:
-        raise InputError(f"--stride {stride} must be within 1..{card.tile_px}, the window of {card.name}")
+    card = read_card(config.model)
+    tile, stride = _windows(config, card)
     check_suits(card, event.bands, terrain=event.has("terrain"), where=event.folder)
     blank = [band for band in card.bands if band not in event.bands]
     if blank:
         log.warning("the images lack %s: %s does without, and its map is less sure", ", ".join(blank), card.name)
     threshold = card.threshold if config.threshold is None else config.threshold
-    batch = config.batch * (4 if engine.provider == "cuda" else 1)
-    log.info("%s runs on %s", card.name, engine.provider)
     began, analysed_px, landslide_px, total_px = perf_counter(), 0, 0, 0
     grid = _grid(event)
     with (
         rasterio.Env(GDAL_CACHEMAX=_cache_bytes(grid, len(event.bands))),
         EventReader(event, card.bands) as reader,
-        create(
+    ):
+        engine = open_engine(config.model, config.device, config.min_slope, busiest(reader, tile, SAMPLE_ROWS))
+        log.info("%s runs on %s", card.name, engine.provider)
+        with create(
             event.path("probability"),
             grid,
             dtype="uint8",
             nodata=NOT_ANALYSED,
             names=("probability_percent",),
-        ) as writer,
-    ):
-        strips = slide(
-            reader,
-            engine,
-            stride=stride,
-            batch=batch,
-            progress=lambda share: progress("predicting", share),
-        )
-        for row, percent in strips:
-            writer.write(percent, row)
-            analysed = percent != NOT_ANALYSED
-            analysed_px += int(analysed.sum())
-            landslide_px += int((analysed & (percent >= 100 * threshold)).sum())
-            total_px += percent.size
+            overviews=config.overviews,
+        ) as writer:
+            strips = slide(
+                reader,
+                Symmetric(engine) if config.tta else engine,
+                tile=tile,
+                stride=stride,
+                batch=config.batch * (4 if engine.provider in ("cuda", "tensorrt") else 1),
+                progress=lambda share: progress("predicting", share),
+            )
+            with closing(ahead(strips)) as made:
+                for row, percent in made:
+                    writer.write(percent, row)
+                    analysed = percent != NOT_ANALYSED
+                    analysed_px += int(analysed.sum())
+                    landslide_px += int((analysed & (percent >= 100 * threshold)).sum())
+                    total_px += percent.size
     seconds = perf_counter() - began
     facts = {
         "model": card.name,
@@ -95,7 +108,9 @@ def predict(config: PredictConfig, progress: Progress = silent) -> PredictSummar
         "provider": engine.provider,
         "threshold": threshold,
         "blank_bands": blank,
+        "tile_px": tile,
         "stride_px": stride,
+        "symmetries": len(SYMMETRIES) if config.tta else 1,
         "min_slope_deg": config.min_slope if engine.provider == "numpy" else None,
         "limits": card.limits,
     }
@@ -109,6 +124,17 @@ def predict(config: PredictConfig, progress: Progress = silent) -> PredictSummar
         landslide_percent=100 * landslide_px / max(analysed_px, 1),
         seconds=seconds,
     )
+
+
+def _windows(config: PredictConfig, card: ModelCard) -> tuple[int, int]:
+    """Return the window and the stride in pixels."""
+    tile = card.tile_px if config.tile is None else config.tile
+    if tile < TILE_STEP_PX or tile % TILE_STEP_PX:
+        raise InputError(f"--tile {tile} must be a multiple of {TILE_STEP_PX}, such as {card.tile_px}")
+    stride = tile * 3 // 4 if config.stride is None else config.stride
+    if not 1 <= stride <= tile:
+        raise InputError(f"--stride {stride} must be within 1..{tile}, the window of {card.name}")
+    return tile, stride
 
 
 def check_threshold(threshold: float | None) -> None:
@@ -129,17 +155,34 @@ def shipped_models() -> dict[str, Path]:
     return {path.stem: path for path in sorted(folder.glob("*.onnx"))}
 
 
-def open_engine(model: str, device: str, min_slope_deg: float) -> Engine:
-    """Open a model by name or path.
+def open_engine(model: str, device: str, min_slope_deg: float, samples: Iterable[Inputs] | None = None) -> Engine:
+    """Open a model by name or path, on windows `samples` to try engines on; see `engines.open_model`.
 
     Raises:
         InputError: the device is unknown.
         ModelError: there is no such model, or it cannot be loaded.
     """
-    if device not in DEVICES:
-        raise InputError(f"--device {device!r} is unknown; use {', '.join(DEVICES)}")
+    check_device(device)
     if model in DETECTORS:
         return DETECTORS[model](min_slope_deg)
+    return open_model(find_model(model), device, samples)
+
+
+def read_card(model: str) -> ModelCard:
+    """Return the card of a model by name or path.
+
+    Raises:
+        ModelError: there is no such model, or it cannot be loaded.
+    """
+    return open_engine(model, "cpu", 0).card
+
+
+def find_model(model: str) -> Path:
+    """Return the file of a network by name or path.
+
+    Raises:
+        ModelError: there is none.
+    """
     shipped = shipped_models()
     path = shipped.get(model, Path(model))
     if path.is_dir():
@@ -151,7 +194,7 @@ def open_engine(model: str, device: str, min_slope_deg: float) -> Engine:
         raise ModelError(
             f"model {model!r} is neither a known name nor a file; known: {known}, or the path of an ONNX file"
         )
-    return OnnxEngine(path, device)
+    return path
 
 
 def check_suits(card: ModelCard, bands: Sequence[str], *, terrain: bool, where: object) -> None:
@@ -180,7 +223,7 @@ def check_suits(card: ModelCard, bands: Sequence[str], *, terrain: bool, where: 
 
 def _alternative(bands: Sequence[str], terrain: bool) -> str:
     """Say which model would run."""
-    candidates = [OnnxEngine(path, "cpu").card for path in shipped_models().values()]
+    candidates = [OnnxEngine(path).card for path in shipped_models().values()]
     candidates += [detector(0).card for detector in DETECTORS.values()]
     for card in candidates:
         if set(card.bands) - set(card.spare_bands) <= set(bands) and (terrain or not card.terrain):

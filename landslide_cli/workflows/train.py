@@ -16,8 +16,9 @@ from landslide_cli.errors import InputError
 from landslide_cli.event import now
 from landslide_cli.files import require_free, sha256_of
 from landslide_cli.imagery.bands import BANDS
-from landslide_cli.inference.engines import DEVICES, OnnxEngine
+from landslide_cli.inference.engines import OnnxEngine
 
+TORCH_DEVICES = ("auto", "cuda", "cpu")
 CHECKPOINT_BYTES = 12 * 2**20
 """Room that a run needs at least: a small network's checkpoints and pictures."""
 
@@ -93,7 +94,7 @@ def train(config: TrainConfig, progress: Progress = silent) -> TrainSummary:
     if config.encoder_weights and not config.resume:
         load_encoder_weights(module.network, config.encoder_weights, recipe.bands)
     if config.start and not config.resume:
-        card = OnnxEngine(config.start, "cpu").card
+        card = OnnxEngine(config.start).card
         if card.architecture != recipe.model:
             raise InputError(f"--start {config.start} is a {card.architecture}, not a {recipe.model}; leave it out")
         load_start(module, config.start, card.bands)
@@ -161,8 +162,8 @@ def require_device(device: str) -> None:
     Raises:
         InputError: it is unknown, or no GPU can be used.
     """
-    if device not in DEVICES:
-        raise InputError(f"--device {device} is unknown; give {', '.join(DEVICES)}")
+    if device not in TORCH_DEVICES:
+        raise InputError(f"--device {device} is unknown; give {', '.join(TORCH_DEVICES)}")
     if device == "cuda":
         import torch
 

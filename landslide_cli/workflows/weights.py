@@ -12,7 +12,7 @@ from landslide_cli.imagery.local import band_name
 from landslide_cli.inference.card import ModelCard
 from landslide_cli.inference.indices import DETECTORS
 from landslide_cli.workflows.export import write_checked
-from landslide_cli.workflows.predict import check_threshold, open_engine, shipped_models
+from landslide_cli.workflows.predict import check_threshold, read_card, shipped_models
 
 if TYPE_CHECKING:
     from landslide_cli.training.checkpoints import Checkpoint
@@ -66,7 +66,7 @@ def show_weights(name: str, progress: Progress = silent) -> Weights:
         ModelError: there is no such model, or it cannot be loaded.
     """
     progress(f"reading {name}", 0)
-    card = open_engine(name, "cpu", 0).card
+    card = read_card(name)
     file = None if name in DETECTORS else shipped_models().get(name, Path(name))
     return Weights(file, file.stat().st_size / 1e6 if file else None, card)
 

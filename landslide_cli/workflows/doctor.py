@@ -1,0 +1,159 @@
+"""What this machine has to run models on, and how fast each is."""
+
+import platform
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from time import perf_counter
+from typing import Final
+
+import numpy as np
+import rasterio
+from scipy.ndimage import gaussian_filter
+
+from landslide_cli import __version__
+from landslide_cli.config import DoctorConfig, Progress, silent
+from landslide_cli.event import Event
+from landslide_cli.imagery.bands import BANDS, REFLECTANCE_ONE
+from landslide_cli.inference.card import ModelCard
+from landslide_cli.inference.engines import (
+    ENGINES,
+    POINT,
+    REDUCED,
+    Inputs,
+    OnnxEngine,
+    difference,
+    load,
+    processors,
+    why_not,
+)
+from landslide_cli.inference.reader import EventReader
+from landslide_cli.inference.sliding import busiest
+from landslide_cli.simulation.spectra import SPECTRA, Material
+from landslide_cli.workflows.predict import SAMPLE_ROWS, check_suits, find_model, shipped_models
+
+MEASURE_S: Final = 3.0
+"""How long each engine is measured."""
+
+
+@dataclass(frozen=True, slots=True)
+class EngineReport:
+    """One engine."""
+
+    name: str
+    why_not: str | None
+    """Why it cannot be used; None if it can."""
+    windows_per_second: float | None
+    difference_points: float | None
+    """Percent points by which its map differs from the reference's at most, in the windows tried."""
+    used: bool
+    """Whether `--device auto` would use it."""
+
+
+@dataclass(frozen=True, slots=True)
+class DoctorSummary:
+    """What `doctor` found."""
+
+    versions: dict[str, str]
+    processor: str
+    processors: int
+    models: tuple[str, ...]
+    model: str
+    tile_px: int
+    tried_on: str
+    engines: tuple[EngineReport, ...]
+
+
+def doctor(config: DoctorConfig, progress: Progress = silent) -> DoctorSummary:
+    """Load a network into every engine of this machine, compare its maps and measure its speed.
+
+    Raises:
+        InputError: the event is none.
+        ModelError: there is no such network, or it does not suit the event.
+    """
+    path = find_model(config.model)
+    reference = OnnxEngine(path)
+    samples = list(_from_event(config.event, reference.card) if config.event else made_up_windows(reference.card))
+    reports: list[EngineReport] = []
+    for number, name in enumerate(ENGINES):
+        progress(f"trying {name}", number / len(ENGINES))
+        found = any(report.used for report in reports)
+        reports.append(_report(path, name, reference, samples, may_be_used=not found))
+    return DoctorSummary(
+        versions=_versions(),
+        processor=_processor(),
+        processors=processors(),
+        models=tuple(shipped_models()),
+        model=reference.card.name,
+        tile_px=reference.card.tile_px,
+        tried_on=f"{len(samples)} windows {f'of {config.event}' if config.event else 'that are made up'}",
+        engines=tuple(reports),
+    )
+
+
+def _report(path: Path, name: str, reference: OnnxEngine, samples: list[Inputs], *, may_be_used: bool) -> EngineReport:
+    reason = why_not(name)
+    if reason:
+        return EngineReport(name, reason, None, None, used=False)
+    try:
+        engine = load(path, name, reference)
+        apart = difference(engine, reference, samples)
+    except Exception as error:  # Whatever a driver does not like is what a user of this command wants to read.
+        return EngineReport(name, str(error).splitlines()[0][:200], None, None, used=False)
+    began, windows = perf_counter(), 0
+    while (seconds := perf_counter() - began) < MEASURE_S:
+        for sample in samples:
+            windows += len(engine.run(sample))
+    agrees = apart <= POINT and (bool(samples) or name not in REDUCED)
+    return EngineReport(name, None, windows / seconds, 100 * apart, used=may_be_used and agrees)
+
+
+def made_up_windows(card: ModelCard, count: int = SAMPLE_ROWS, seed: int = 0) -> Iterator[Inputs]:
+    """Yield windows (1, C, H, W) that look enough like ground to try engines on: forest, and bare scars on slopes."""
+    rng = np.random.default_rng(seed)
+    channels = [BANDS.index(band) for band in card.bands]
+    forest, scar = (SPECTRA[material][channels] for material in (Material.BROADLEAF, Material.FRESH_BROWN))
+    for _ in range(count):
+        shape = (card.tile_px, card.tile_px)
+        field = gaussian_filter(rng.standard_normal(shape), 6, mode="wrap")
+        bare = np.clip((field / field.std() - 1.5) * 4, 0, 1)
+        texture = 1 + 0.1 * rng.standard_normal((2, len(channels), *shape))
+        pre = forest[:, None, None] * texture[0]
+        post = (forest[:, None, None] * (1 - bare) + scar[:, None, None] * bare) * texture[1]
+        slope = np.full(shape, 30.0)
+        terrain = np.stack([1000 + 5.8 * np.arange(shape[0])[:, None] + 0 * slope, slope, 0 * slope, 0 * slope + 1])
+        inputs = {"pre": REFLECTANCE_ONE * pre, "post": REFLECTANCE_ONE * post}
+        if card.terrain:
+            inputs["terrain"] = terrain
+        yield {
+            name: np.maximum(image, 1 if name != "terrain" else -500)[None].astype(np.float32)
+            for name, image in inputs.items()
+        }
+
+
+def _from_event(folder: Path, card: ModelCard) -> Iterator[Inputs]:
+    event = Event.open(folder)
+    check_suits(card, event.bands, terrain=event.has("terrain"), where=folder)
+    with EventReader(event, card.bands) as reader:
+        yield from busiest(reader, card.tile_px, SAMPLE_ROWS)
+
+
+def _versions() -> dict[str, str]:
+    found = {"landslide": __version__, "Python": platform.python_version(), "GDAL": rasterio.__gdal_version__}
+    for package in ("onnxruntime-gpu", "onnxruntime", "openvino", "torch"):
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def _processor() -> str:
+    """Name the processor; Linux tells it in a file, other systems by `platform`."""
+    facts = Path("/proc/cpuinfo")
+    if facts.exists():
+        for line in facts.read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()

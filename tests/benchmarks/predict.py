@@ -1,0 +1,309 @@
+"""Measure prediction on a whole granule, on an area of 20 x 20 km, and at the borders; and `vectorize`.
+
+    python tests/benchmarks/predict.py --work FOLDER
+
+Prints a Markdown table. A simulated event of 1098 px is repeated, mirrored, to a granule of 10,980 px (`--repeat 10`).
+The plain loop is what a researcher writes first: torch, one window at a time, whole arrays, stride 128. It takes hours:
+a few rows of windows are timed (`--loop-rows`) and counted up. Needs the extra `train`; 12 GB of disk; half an hour.
+"""
+
+import argparse
+import json
+import os
+import platform
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+import rasterio
+import typer
+from affine import Affine
+from numpy.typing import NDArray
+from odc.geo.geobox import GeoBox
+from rasterio.windows import Window
+
+from landslide_cli.config import FetchConfig, Recipe
+from landslide_cli.event import ITEM, PREDICTED, Event
+from landslide_cli.imagery.bands import NOT_ANALYSED
+from landslide_cli.imagery.cog import create
+from landslide_cli.inference.engines import Engine, open_model
+from landslide_cli.inference.reader import EventReader, Strip
+from landslide_cli.inference.sliding import busiest
+from landslide_cli.inference.sliding import predict as slide
+from landslide_cli.simulation.catalog import write_catalog
+from landslide_cli.windows import fill_unobserved
+from landslide_cli.workflows.fetch import fetch
+from landslide_cli.workflows.predict import SAMPLE_ROWS, shipped_models
+
+PIECE_PX = 1098
+PLAIN_STRIDE_PX = 128
+MODEL = "bbunet"
+REGIONS_PER_SIDE = 224
+"""Squared: 50,176 regions."""
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--work", type=Path, required=True, help="keeps the events")
+    parser.add_argument("--repeat", type=int, default=10, help="side of the granule in pieces of 1098 px")
+    parser.add_argument("--loop-rows", type=int, default=2, help="rows of windows of the plain loop to time")
+    parser.add_argument("--device", default="auto")
+    options = parser.parse_args()
+    typer.echo(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}\n")
+    typer.echo("| what | figure |\n|---|---|")
+    piece = simulated(options.work / "piece", PIECE_PX)
+    granule = repeated(piece, options.work / "granule", options.repeat)
+    engine = of_event(piece, options.device)
+    rate = windows_per_second(engine, piece)
+    row(f"{engine.provider} on resident windows of 256 px", f"{rate:.2f} windows/s")
+    at_borders(engine, piece)
+    whole_granule(granule, options.device, rate, plain_loop(granule, options.loop_rows))
+    regions(granule)
+    small_area(options.work, options.device)
+
+
+def row(what: str, figure: str) -> None:
+    """Print a row of the table."""
+    typer.echo(f"| {what} | {figure} |")
+
+
+def simulated(folder: Path, side_px: int) -> Path:
+    """Return an event of simulated ground; made if it is not there."""
+    made = write_catalog(folder / "catalog", seed=4, shape=(side_px, side_px)) if not folder.exists() else None
+    event = folder / "event"
+    if made:
+        fetch(
+            FetchConfig(
+                out=event, aoi=str(made.aoi), event_date=made.event_date.isoformat(), catalog=str(made.items), yes=True
+            )
+        )
+    return event
+
+
+def repeated(piece: Path, folder: Path, times: int) -> Path:
+    """Return an event of `times` x `times` mirror images of another one; made if it is not there."""
+    source = Event.open(piece)
+    if (folder / ITEM).exists():
+        return folder
+    folder.mkdir(parents=True, exist_ok=True)
+    for product in ("pre", "post", "terrain", "clear", "sources"):
+        with rasterio.open(source.path(product)) as raster:
+            data = raster.read()[:, :PIECE_PX, :PIECE_PX]
+            origin = raster.transform
+            names, nodata = tuple(name or "" for name in raster.descriptions), raster.nodata
+        side = times * PIECE_PX
+        grid = GeoBox((side, side), Affine(10, 0, origin.c, 0, -10, origin.f), raster.crs.to_string())
+        with create(folder / f"{product}.tif", grid, dtype=str(data.dtype), nodata=nodata, names=names) as writer:
+            for number in range(times):
+                strip = data[:, :: (-1) ** number]
+                writer.write(
+                    np.concatenate([strip[:, :, :: (-1) ** n] for n in range(times)], axis=2), number * PIECE_PX
+                )
+    corners = grid.extent.to_crs("EPSG:4326").geom
+    item = {**source.item, "id": folder.name, "geometry": corners.__geo_interface__, "bbox": list(corners.bounds)}
+    item["properties"] = {**source.properties, "landslide:steps": {}}
+    Event(folder, {**item, "assets": {k: v for k, v in source.item["assets"].items() if k not in PREDICTED}}).save()
+    return folder
+
+
+def of_event(event: Path, device: str) -> Engine:
+    """Return the engine that `predict` would use for an event."""
+    opened = open_model(shipped_models()[MODEL], "cpu")
+    with EventReader(Event.open(event), opened.card.bands) as reader:
+        return open_model(shipped_models()[MODEL], device, busiest(reader, opened.card.tile_px, SAMPLE_ROWS))
+
+
+def windows_per_second(engine: Engine, event: Path, batch: int = 4, calls: int = 12) -> float:
+    """Measure an engine on windows that are in memory."""
+    with EventReader(Event.open(event), engine.card.bands) as reader:
+        samples = list(busiest(reader, engine.card.tile_px, batch))
+    inputs = {name: np.concatenate([sample[name] for sample in samples]) for name in samples[0]}
+    engine.run(inputs)
+    began = perf_counter()
+    for _ in range(calls):
+        engine.run(inputs)
+    return calls * len(samples) / (perf_counter() - began)
+
+
+@dataclass
+class Cut:
+    """A part of an event that ends where it was cut."""
+
+    reader: EventReader
+    top: int
+    left: int
+
+    def __post_init__(self) -> None:
+        """Work out size and place."""
+        self.height, self.width = self.reader.height - self.top, self.reader.width - self.left
+        self.origin = (self.reader.origin[0] + self.top, self.reader.origin[1] + self.left)
+
+    def read(self, row: int, rows: int) -> Strip:
+        """Read `rows` rows from `row` on."""
+        strip = self.reader.read(self.top + row, rows)
+        terrain = None if strip.terrain is None else strip.terrain[:, :, self.left :]
+        return Strip(strip.pre[:, :, self.left :], strip.post[:, :, self.left :], terrain, strip.usable[:, self.left :])
+
+
+def at_borders(engine: Engine, event: Path, cut_px: int = 300) -> None:
+    """Compare the map of an event with that of a part of it, by the distance from where it was cut."""
+
+    def mapped(reader: EventReader | Cut) -> NDArray[np.int16]:
+        strips = slide(reader, engine, tile=256, stride=192, batch=4, progress=lambda _: None)
+        return np.concatenate([percent for _, percent in strips]).astype(np.int16)
+
+    with EventReader(Event.open(event), engine.card.bands) as reader:
+        whole, part = mapped(reader), mapped(Cut(reader, cut_px, cut_px))
+    whole = whole[cut_px:, cut_px:]
+    rows, columns = np.indices(part.shape)
+    distance = np.minimum(rows, columns)
+    apart = np.where((whole == NOT_ANALYSED) | (part == NOT_ANALYSED), 0, np.abs(whole - part))
+    for points in (1, 2, 10):
+        far = distance[apart >= points]
+        row(
+            f"reach of a cut border: percent values that differ by {points} or more",
+            f"up to {int(far.max(initial=-1)) + 1} px, {100 * (apart >= points)[distance < 256].mean():.2f} % "
+            "of the pixels within 256 px",
+        )
+    row("largest difference beyond 256 px from a cut", f"{int(apart[distance >= 256].max(initial=0))}")
+
+
+def plain_loop(event: Path, rows: int) -> float:
+    """Return seconds per window of the plain loop: torch, eager, one at a time, from whole arrays."""
+    import torch
+
+    from landslide_cli.training.module import ChangeModule
+    from landslide_cli.training.start import load_start
+
+    path = shipped_models()[MODEL]
+    card = open_model(path, "cpu").card
+    module = ChangeModule(
+        replace(Recipe(), model=card.architecture, bands=card.bands), *plain_normalisation(card.bands)
+    )
+    load_start(module, path, card.bands)
+    module.eval()
+    opened = Event.open(event)
+    height = 256 + (rows - 1) * PLAIN_STRIDE_PX
+    began = perf_counter()
+    arrays: dict[str, NDArray[Any]] = {}
+    for name in ("pre", "post", "terrain"):
+        with rasterio.open(opened.path(name)) as source:
+            arrays[name] = source.read(window=Window(0, 0, source.width, height)).astype(np.float32)
+    with rasterio.open(opened.path("clear")) as source:
+        clear = source.read(1, window=Window(0, 0, source.width, height)) == 1
+    total, count = np.zeros(clear.shape, np.float32), np.zeros(clear.shape, np.float32)
+    windows = 0
+    with torch.inference_mode():
+        for top in range(0, height - 255, PLAIN_STRIDE_PX):
+            for left in range(0, clear.shape[1] - 255, PLAIN_STRIDE_PX):
+                at = (slice(top, top + 256), slice(left, left + 256))
+                seen = {
+                    "pre": clear[at],
+                    "post": clear[at],
+                    "terrain": np.isfinite(arrays["terrain"][:, *at]).all(axis=0),
+                }
+                inputs = [torch.from_numpy(fill_unobserved(arrays[name][:, *at], seen[name])[None]) for name in arrays]
+                total[at] += module.probability(dict(zip(arrays, (i.numpy() for i in inputs), strict=True)))[0, 0]
+                count[at] += 1
+                windows += 1
+    _ = total / np.maximum(count, 1)
+    return (perf_counter() - began) / windows
+
+
+def command(arguments: list[str]) -> tuple[float, float, dict[str, Any]]:
+    """Run the command line in a process of its own; return its seconds, peak memory in MiB and summary."""
+    code = (
+        "import resource, sys\nfrom landslide_cli.cli.app import app\n"
+        f"try:\n    app({[*arguments, '--json']!r})\nexcept SystemExit as end:\n    assert not end.code, end.code\n"
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
+    )
+    began = perf_counter()
+    done = subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.PIPE, text=True)
+    summary, _, peak = done.stdout.rstrip().rpartition("\n")
+    return perf_counter() - began, int(peak) / 1024, json.loads(summary)
+
+
+def engine_memory_mib(event: Path, device: str) -> float:
+    """Peak memory of a process that loads the engine and runs four windows."""
+    code = (
+        "import resource, sys\nsys.path.insert(0, sys.argv[1])\nfrom pathlib import Path\nimport predict\n"
+        "predict.windows_per_second(predict.of_event(Path(sys.argv[2]), sys.argv[3]), Path(sys.argv[2]), calls=1)\n"
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
+    )
+    run = [sys.executable, "-c", code, str(Path(__file__).parent), str(event), device]
+    return int(subprocess.run(run, check=True, stdout=subprocess.PIPE, text=True).stdout.split()[-1]) / 1024
+
+
+def whole_granule(event: Path, device: str, rate: float, plain_window_s: float) -> None:
+    """Predict a granule."""
+    with rasterio.open(event / "clear.tif") as source:
+        side = source.width
+    began = perf_counter()
+    with EventReader(Event.open(event), open_model(shipped_models()[MODEL], "cpu").card.bands) as reader:
+        for top in range(0, side - 256, 192):
+            reader.read(top, 256)
+    reading_s = perf_counter() - began
+    seconds, peak_mib, summary = command(["predict", str(event), "--model", MODEL, "--device", device])
+    windows = (-(-(side - 256) // 192) + 1) ** 2
+    plain = ((side - 256) // PLAIN_STRIDE_PX + 1) ** 2 * plain_window_s
+    row(f"`predict`, {side} px square, 12 + 12 + 4 bands, {summary['provider']}, stride 192", f"{seconds / 60:.1f} min")
+    row("reading alone, in one thread", f"{reading_s:.0f} s")
+    row(
+        "windows per second, end to end", f"{windows / seconds:.2f}, {windows / seconds / rate:.2f} of the engine's own"
+    )
+    row(
+        "plain loop (torch, one window at a time, stride 128), counted up",
+        f"{plain / 60:.1f} min, {plain_window_s:.2f} s a window",
+    )
+    row("times faster than the plain loop", f"{plain / seconds:.1f}")
+    own = engine_memory_mib(event, device)
+    row("peak memory of `predict` there", f"{peak_mib:.0f} MiB, {peak_mib - own:.0f} above the engine's own")
+
+
+def regions(event: Path) -> None:
+    """Vectorize a map of very many landslides."""
+    opened = Event.open(event)
+    rng = np.random.default_rng(0)
+    with rasterio.open(opened.path("clear")) as source:
+        grid, side = GeoBox.from_rio(source), source.width
+    step = side // REGIONS_PER_SIDE
+    with create(opened.path("probability"), grid, dtype="uint8", nodata=NOT_ANALYSED, names=("percent",)) as writer:
+        for number in range(REGIONS_PER_SIDE):
+            strip = np.zeros((step, side), np.uint8)
+            for column in range(REGIONS_PER_SIDE):
+                height, width = rng.integers(3, step - 6, 2)
+                block = rng.integers(40, 101, (height, width))
+                strip[2 : 2 + height, column * step + 2 : column * step + 2 + width] = block
+            writer.write(strip, number * step)
+    opened.record("predict", PREDICTED, {"model": "benchmark", "threshold": 0.3})
+    seconds, peak_mib, summary = command(["vectorize", str(event)])
+    row(f"`vectorize`, {side} px square, {summary['landslides']} regions", f"{seconds:.0f} s, {peak_mib:.0f} MiB")
+
+
+def small_area(work: Path, device: str, side_px: int = 2000) -> None:
+    """Map 20 x 20 km from a catalog on disk."""
+    folder = work / "small"
+    if not folder.exists():
+        write_catalog(folder, seed=5, shape=(side_px, side_px))
+    made: Mapping[str, Any] = json.loads((folder / "items.json").read_text())
+    date = "2021-08-14" if not made.get("event_date") else made["event_date"]
+    seconds, _, summary = command(
+        [
+            "map", "--aoi", str(folder / "aoi.geojson"), "--event-date", date, "--catalog", str(folder / "items.json"),
+            "--device", device, "--overwrite", "--out", str(work / f"small-event-{int(perf_counter())}"),
+        ]
+    )  # fmt: skip
+    row(
+        "first polygon of 20 x 20 km, from a catalog on disk",
+        f"{seconds:.0f} s (predict {summary['predict']['seconds']:.0f} s, {summary['vectorize']['landslides']} landslides)",
+    )
+
+
+if __name__ == "__main__":
+    main()
