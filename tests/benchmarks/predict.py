@@ -13,7 +13,6 @@ import os
 import platform
 import subprocess
 import sys
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from time import perf_counter
@@ -29,6 +28,7 @@ from rasterio.windows import Window
 
 from landslide_cli.config import FetchConfig, Recipe
 from landslide_cli.event import ITEM, PREDICTED, Event
+from landslide_cli.files import remove
 from landslide_cli.imagery.bands import NOT_ANALYSED
 from landslide_cli.imagery.cog import create
 from landslide_cli.inference.engines import Engine, open_model
@@ -43,6 +43,8 @@ from landslide_cli.workflows.predict import SAMPLE_ROWS, shipped_models
 PIECE_PX = 1098
 PLAIN_STRIDE_PX = 128
 MODEL = "bbunet"
+EVENT_DATE = "2021-08-14"
+"""Of what `write_catalog` makes unless told otherwise."""
 REGIONS_PER_SIDE = 224
 """Squared: 50,176 regions."""
 
@@ -183,9 +185,7 @@ def plain_loop(event: Path, rows: int) -> float:
 
     path = shipped_models()[MODEL]
     card = open_model(path, "cpu").card
-    module = ChangeModule(
-        replace(Recipe(), model=card.architecture, bands=card.bands), *plain_normalisation(card.bands)
-    )
+    module = ChangeModule(replace(Recipe(), model=card.architecture, bands=card.bands))
     load_start(module, path, card.bands)
     module.eval()
     opened = Event.open(event)
@@ -272,11 +272,11 @@ def regions(event: Path) -> None:
     rng = np.random.default_rng(0)
     with rasterio.open(opened.path("clear")) as source:
         grid, side = GeoBox.from_rio(source), source.width
-    step = side // REGIONS_PER_SIDE
+    step = side // (per_side := min(REGIONS_PER_SIDE, side // 20))
     with create(opened.path("probability"), grid, dtype="uint8", nodata=NOT_ANALYSED, names=("percent",)) as writer:
-        for number in range(REGIONS_PER_SIDE):
+        for number in range(per_side):
             strip = np.zeros((step, side), np.uint8)
-            for column in range(REGIONS_PER_SIDE):
+            for column in range(per_side):
                 height, width = rng.integers(3, step - 6, 2)
                 block = rng.integers(40, 101, (height, width))
                 strip[2 : 2 + height, column * step + 2 : column * step + 2 + width] = block
@@ -291,17 +291,18 @@ def small_area(work: Path, device: str, side_px: int = 2000) -> None:
     folder = work / "small"
     if not folder.exists():
         write_catalog(folder, seed=5, shape=(side_px, side_px))
-    made: Mapping[str, Any] = json.loads((folder / "items.json").read_text())
-    date = "2021-08-14" if not made.get("event_date") else made["event_date"]
+    remove(work / "small-event")
     seconds, _, summary = command(
         [
-            "map", "--aoi", str(folder / "aoi.geojson"), "--event-date", date, "--catalog", str(folder / "items.json"),
-            "--device", device, "--overwrite", "--out", str(work / f"small-event-{int(perf_counter())}"),
+            "map", "--aoi", str(folder / "aoi.geojson"), "--event-date", EVENT_DATE,
+            "--catalog", str(folder / "items.json"), "--device", device,
+            "--overwrite", "--out", str(work / "small-event"),
         ]
     )  # fmt: skip
     row(
         "first polygon of 20 x 20 km, from a catalog on disk",
-        f"{seconds:.0f} s (predict {summary['predict']['seconds']:.0f} s, {summary['vectorize']['landslides']} landslides)",
+        f"{seconds:.0f} s, of which predict {summary['predict']['seconds']:.0f} s; "
+        f"{summary['vectorize']['landslides']} landslides",
     )
 
 
