@@ -118,6 +118,9 @@ class DoctorConfig:
     """A network in `weights/`, or the path of an ONNX file."""
 
 
+SCHEMAS = ("landslide", "cems")
+
+
 @dataclass(frozen=True, slots=True)
 class VectorizeConfig:
     """What `vectorize` needs to know."""
@@ -129,6 +132,20 @@ class VectorizeConfig:
     """m; 0 keeps the outline of the pixels."""
     threshold: float | None = None
     """Probability; the one `predict` recorded where not given."""
+    grow: float | None = None
+    """Probability down to which a landslide is followed from where it reaches the threshold."""
+    merge: float = 0.0
+    """m; what lies closer together is one landslide."""
+    smooth: bool = False
+    """Round the corners of the pixels; the area stays."""
+    steeper_than: float = 0.0
+    """Degrees; flatter ground is left out of landslides."""
+    exclude: Path | None = None
+    """Vector file with areas in which nothing is mapped, such as water or fields."""
+    formats: str = ""
+    """More formats for the landslides, comma-separated, of `mapping.formats.FORMATS`."""
+    schema: str = "landslide"
+    """One of `SCHEMAS`; `cems` writes the layers of Copernicus EMS Rapid Mapping too."""
 
 
 @dataclass(frozen=True, slots=True)

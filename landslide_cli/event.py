@@ -52,12 +52,31 @@ PRODUCTS: Final[Mapping[str, Product]] = {
         "application/geopackage+sqlite3",
         ("data",),
     ),
+    "landslides_style": Product("landslides.qml", "How QGIS draws the landslides", "application/xml", ("metadata",)),
+    "not_analysed_style": Product(
+        "not_analysed.qml", "How QGIS draws what was not analysed", "application/xml", ("metadata",)
+    ),
+    "project": Product("map.qgz", "QGIS project over the files of this event", "application/zip", ("overview",)),
+    "report": Product("report.html", "Report, to be opened in a browser", "text/html", ("overview",)),
+    "flatgeobuf": Product("landslides.fgb", "Landslides, WGS 84, FlatGeobuf", "application/flatgeobuf", ("data",)),
+    "geoparquet": Product(
+        "landslides.parquet", "Landslides in the event's CRS, GeoParquet", "application/vnd.apache.parquet", ("data",)
+    ),
+    "shapefile": Product(
+        "landslides.shp.zip", "Landslides in the event's CRS, zipped shapefile", "application/zip", ("data",)
+    ),
+    "kml": Product("landslides.kml", "Landslides, WGS 84, KML", "application/vnd.google-earth.kml+xml", ("data",)),
+    "csv": Product("landslides.csv", "A point inside of each landslide, WGS 84", "text/csv", ("data",)),
+    "cems": Product("cems.gpkg", "Layers of Copernicus EMS Rapid Mapping", "application/geopackage+sqlite3", ("data",)),
 }
 """Every file of an event, by the key of its STAC asset."""
 
 FETCHED: Final = ("pre", "post", "terrain", "clear", "sources")
 PREDICTED: Final = ("probability",)
-VECTORIZED: Final = ("landslides", "not_analysed", "geopackage")
+VECTORIZED: Final = (
+    "landslides", "not_analysed", "geopackage", "landslides_style", "not_analysed_style", "project", "report",
+    "flatgeobuf", "geoparquet", "shapefile", "kml", "csv", "cems",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,11 +169,12 @@ class Event:
 
         Files that only some events have come as `others`, by the key of their asset.
 
-        What later workflows had made from older products is taken off the record and off the disk.
+        What this workflow made before and has not made now, and what later ones had made from older products, is taken
+        off the record and off the disk.
         """
         order = {"fetch": FETCHED, "predict": PREDICTED, "vectorize": VECTORIZED}
         later = list(order)[list(order).index(name) + 1 :]
-        stale = {product for step in later for product in order[step]}
+        stale = {product for step in later for product in order[step]} | (set(order[name]) - set(products))
         steps = {k: v for k, v in self.properties.get("landslide:steps", {}).items() if k not in later}
         steps[name] = {"software": f"landslide {__version__}", "datetime": now(), **facts}
         assets = {k: v for k, v in self.item["assets"].items() if k not in stale}

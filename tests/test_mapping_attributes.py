@@ -7,8 +7,10 @@ from shapely.geometry import box
 
 from landslide_cli.mapping.attributes import (
     ALIASES,
+    AOI_FIELDS,
     LANDSLIDE_FIELDS,
     NOT_ANALYSED_FIELDS,
+    SCENE_FIELDS,
     Pixels,
     ellipsoidal_area_m2,
     landslide_attributes,
@@ -19,7 +21,7 @@ from landslide_cli.mapping.polygons import Regions, find_regions, outlines
 TRANSFORM = from_origin(500_000, 2_000_000, 10, 10)
 CRS = "EPSG:32618"
 AOI = box(499_000, 1_990_000, 510_000, 2_001_000)
-TIMES = (["2021-08-01T15:00:00Z", "2021-08-06T15:00:00Z"], ["2021-08-19T15:10:00Z"])
+TIMES = ({1: "2021-08-01T15:00:00Z", 2: "2021-08-06T15:00:00Z"}, {1: "2021-08-19T15:10:00Z"})
 
 
 def of(regions: Regions, percent: np.ndarray, terrain: np.ndarray | None, scenes: np.ndarray | None = None) -> Pixels:
@@ -90,11 +92,11 @@ def test_without_terrain_and_times_nothing_is_said_of_them() -> None:
     regions = find_regions(np.ones((3, 3), bool))
     pixels = of(regions, np.full((3, 3), 70, np.uint8), None)
     facts = {"event_date": "2021-08-14", "model": "m"}
-    (record,) = landslide_attributes(pixels, outlines(regions, TRANSFORM), CRS, AOI, ([None], [None]), facts)
+    (record,) = landslide_attributes(pixels, outlines(regions, TRANSFORM), CRS, AOI, ({1: None}, {}), facts)
     for name in ("slope_mean_deg", "elevation_mean_m", "length_m", "drop_m", "pre_date", "post_datetime"):
         assert record[name] is None
     assert list(record) == list(LANDSLIDE_FIELDS)
-    assert set(LANDSLIDE_FIELDS) | set(NOT_ANALYSED_FIELDS) == set(ALIASES)
+    assert set(LANDSLIDE_FIELDS) | set(NOT_ANALYSED_FIELDS) | set(AOI_FIELDS) | set(SCENE_FIELDS) == set(ALIASES)
 
 
 def test_the_mean_of_a_region_that_is_all_unknown_is_unknown() -> None:

@@ -1,4 +1,7 @@
+import csv
 import json
+import sqlite3
+from dataclasses import replace
 from pathlib import Path
 
 import fiona
@@ -6,7 +9,7 @@ import pytest
 import shapely
 from shapely.geometry import MultiPolygon, Polygon, box, shape
 
-from landslide_cli.mapping.formats import Layer, write_geojson, write_geopackage
+from landslide_cli.mapping.formats import FORMATS, Layer, write_as, write_geojson, write_geopackage
 
 HOLED = Polygon(
     [(500_000, 2_000_000), (500_000, 2_000_100), (500_100, 2_000_100), (500_100, 2_000_000)],
@@ -38,7 +41,7 @@ def test_geojson_follows_rfc_7946(tmp_path: Path) -> None:
 def test_the_geopackage_keeps_the_crs_and_the_area(tmp_path: Path) -> None:
     path = tmp_path / "a.gpkg"
     write_geopackage([layer(), layer("not_analysed")], path)
-    assert fiona.listlayers(path) == ["landslides", "not_analysed"]
+    assert fiona.listlayers(path)[:2] == ["landslides", "not_analysed"]
     with fiona.open(path, layer="landslides") as source:
         assert source.crs.to_epsg() == 32618
         polygons = [shape(feature.geometry) for feature in source]
@@ -61,3 +64,78 @@ def test_polygons_are_valid_after_reprojection_and_rounding(tmp_path: Path) -> N
     write_geojson(many, tmp_path / "a.geojson")
     geometry = shape(json.loads((tmp_path / "a.geojson").read_text())["features"][0]["geometry"])
     assert geometry.is_valid
+
+
+def test_the_geopackage_holds_the_styles_that_qgis_looks_for(tmp_path: Path) -> None:
+    path = tmp_path / "a.gpkg"
+    write_geopackage([layer(), layer("not_analysed")], path)
+    database = sqlite3.connect(path)
+    rows = database.execute(
+        "SELECT f_table_name, f_geometry_column, useAsDefault, styleQML FROM layer_styles"
+    ).fetchall()
+    kind = database.execute("SELECT data_type FROM gpkg_contents WHERE table_name = 'layer_styles'").fetchone()
+    database.close()
+    assert kind == ("attributes",)
+    styles = {row[0]: row[1:] for row in rows}
+    assert set(styles) == {"landslides", "not_analysed"}
+    assert styles["landslides"][:2] == ("geom", 1)
+    assert "graduatedSymbol" in styles["landslides"][2]
+    assert "b_diagonal" in styles["not_analysed"][2]
+
+
+SUFFIXES = {"flatgeobuf": ".fgb", "geoparquet": ".parquet", "shapefile": ".shp.zip", "kml": ".kml", "csv": ".csv"}
+
+
+@pytest.mark.parametrize("kind", ["flatgeobuf", "shapefile"])
+def test_other_formats_read_back(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / f"a{SUFFIXES[kind]}"
+    write_as(kind, layer(), path)
+    with fiona.open(path) as source:
+        assert [feature.properties["model"] for feature in source] == ["m é", "m é"]
+        areas = sorted(shape(feature.geometry).area for feature in source)
+        assert source.crs.to_epsg() == (4326 if kind == "flatgeobuf" else 32618)
+    if kind == "shapefile":
+        assert areas == pytest.approx([600, HOLED.area])
+    assert [p.name for p in tmp_path.iterdir()] == [path.name]
+
+
+def test_geoparquet_says_where_its_geometries_lie(tmp_path: Path) -> None:
+    from pyarrow import parquet
+
+    write_as("geoparquet", layer(), tmp_path / "a.parquet")
+    table = parquet.read_table(tmp_path / "a.parquet")
+    geo = json.loads(table.schema.metadata[b"geo"])
+    assert geo["columns"]["geometry"]["crs"]["id"]["code"] == 32618
+    assert [g.area for g in shapely.from_wkb(table["geometry"].to_pylist())] == pytest.approx([HOLED.area, 600])
+    assert table["area_m2"].to_pylist() == [HOLED.area, 600]
+
+
+def test_kml_keeps_names_from_becoming_markup(tmp_path: Path) -> None:
+    from xml.etree.ElementTree import parse
+
+    evil = layer()
+    evil = replace(evil, records=[{**record, "model": "<b>&\"'"} for record in evil.records])
+    write_as("kml", evil, tmp_path / "a.kml")
+    texts = [element.text for element in parse(tmp_path / "a.kml").iter() if element.get("name") == "model"]
+    assert "<b>&\"'" in texts
+
+
+def test_the_points_of_the_table_lie_in_their_landslides_and_run_no_formula(tmp_path: Path) -> None:
+    evil = layer()
+    evil = replace(evil, records=[{**record, "model": "=1+1"} for record in evil.records])
+    write_as("csv", evil, tmp_path / "a.csv")
+    with (tmp_path / "a.csv").open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    write_geojson(evil, tmp_path / "a.geojson")
+    features = json.loads((tmp_path / "a.geojson").read_text())["features"]
+    assert len(rows) == 2
+    for row, feature in zip(rows, features, strict=True):
+        assert shape(feature["geometry"]).contains(shapely.Point(float(row["longitude"]), float(row["latitude"])))
+        assert row["model"] == "'=1+1"
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_no_landslide_is_written_too(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / f"a{SUFFIXES[kind]}"
+    write_as(kind, layer(empty=True), path)
+    assert path.exists()

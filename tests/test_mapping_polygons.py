@@ -3,8 +3,9 @@ import pytest
 import shapely
 from rasterio.features import rasterize
 from rasterio.transform import from_origin
+from scipy import ndimage
 
-from landslide_cli.mapping.polygons import find_regions, outlines
+from landslide_cli.mapping.polygons import areas, find_regions, outlines, smoothed
 
 TRANSFORM = from_origin(500_000, 2_000_000, 10, 10)
 
@@ -64,3 +65,46 @@ def test_nothing_gives_nothing() -> None:
     regions = find_regions(np.zeros((5, 5), bool))
     assert regions.count == 0
     assert outlines(regions, TRANSFORM) == []
+
+
+def test_a_region_needs_a_seed() -> None:
+    mask = np.zeros((20, 40), bool)
+    mask[2:10, 2:10] = mask[2:10, 20:30] = True
+    seeds = np.zeros_like(mask)
+    seeds[5, 25] = seeds[15, 15] = True
+    regions = find_regions(mask, seeds=seeds)
+    assert regions.pixels.tolist() == [80]
+    assert np.array_equal(regions.labels > 0, mask & (np.arange(40) >= 20))
+
+
+@pytest.mark.parametrize(("gap", "merge_px", "count"), [(4, 4, 1), (6, 4, 2), (1, 1, 1), (3, 0, 2)])
+def test_what_lies_close_together_is_one_landslide(gap: int, merge_px: float, count: int) -> None:
+    mask = np.zeros((30, 60), bool)
+    mask[5:20, 5:15] = mask[5:20, 15 + gap : 30 + gap] = True
+    regions = find_regions(mask, merge_px=merge_px)
+    polygons = outlines(regions, TRANSFORM)
+    assert regions.count == len(polygons) == count
+    assert regions.pixels.sum() == mask.sum()
+    assert sum(polygon.area for polygon in polygons) == pytest.approx(100 * mask.sum())
+    assert all(polygon.is_valid for polygon in polygons)
+
+
+def test_smooth_outlines_keep_their_area() -> None:
+    regions = find_regions(ndimage.gaussian_filter(np.random.default_rng(3).random((200, 200)), 3) > 0.51, 4)
+    exact = outlines(regions, TRANSFORM)
+    rounded = smoothed(exact)
+    assert len(exact) > 20
+    for before, after in zip(exact, rounded, strict=True):
+        assert after.is_valid
+        assert after.area == pytest.approx(before.area, rel=0.02)
+    changed = [a for b, a in zip(exact, rounded, strict=True) if a is not b]
+    assert len(changed) > 0.9 * len(exact)
+
+
+def test_areas_come_by_code_the_largest_first() -> None:
+    codes = np.zeros((20, 20), np.uint8)
+    codes[:5] = 3
+    codes[10:12, 10:12] = 3
+    found = areas(codes, codes > 0, TRANSFORM)
+    assert [(code, polygon.area) for code, polygon in found] == [(3, 10_000), (3, 400)]
+    assert areas(codes, np.zeros_like(codes, bool), TRANSFORM) == []

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import rasterio
 from conftest import Maker
+from fiona.transform import transform_geom
 from shapely.geometry import shape
 
 from landslide_cli.config import PredictConfig, VectorizeConfig
@@ -80,6 +81,51 @@ def test_nothing_is_a_landslide_outside_the_aoi(predicted: Path) -> None:
     assert summary.analysed_percent == 100
 
 
+def test_a_landslide_is_followed_down_from_where_it_is_sure(predicted: Path) -> None:
+    with rasterio.open(predicted / "probability.tif") as source:
+        profile, percent = source.profile, source.read(1)
+    percent[:] = np.where(percent == 255, 255, 0)
+    percent[120:140, 100:130] = 45
+    percent[125:130, 110:115] = 90
+    percent[200:220, 100:130] = 45
+    with rasterio.open(predicted / "probability.tif", "w", **(profile | {"driver": "GTiff"})) as target:
+        target.write(percent, 1)
+    assert vectorize(VectorizeConfig(predicted, threshold=0.8)).area_m2 == pytest.approx(2500, rel=1e-3)
+    grown = vectorize(VectorizeConfig(predicted, threshold=0.8, grow=0.4))
+    assert (grown.landslides, grown.area_m2) == (1, pytest.approx(60_000, rel=1e-3))
+
+
+def test_what_is_excluded_is_marked_as_not_analysed(predicted: Path, tmp_path: Path) -> None:
+    with rasterio.open(predicted / "post.tif") as source:
+        west, north = source.transform @ (150, 100)
+        crs = source.crs.to_string()
+    ring = [[west, north], [west + 100, north], [west + 100, north - 300], [west, north - 300], [west, north]]
+    geometry = transform_geom(crs, "EPSG:4326", {"type": "Polygon", "coordinates": [ring]})
+    field = {"type": "Feature", "properties": {}, "geometry": dict(geometry)}
+    (tmp_path / "fields.geojson").write_text(json.dumps({"type": "FeatureCollection", "features": [field]}))
+    whole = vectorize(VectorizeConfig(predicted))
+    summary = vectorize(VectorizeConfig(predicted, exclude=tmp_path / "fields.geojson"))
+    assert summary.landslides == 1
+    assert 0.4 < summary.area_m2 / whole.area_m2 <= 0.5
+    assert summary.analysed_percent < whole.analysed_percent
+    reasons = {
+        f["properties"]["reason"] for f in json.loads((predicted / "not_analysed.geojson").read_text())["features"]
+    }
+    assert "excluded" in reasons
+    assert len(reasons) == 2
+
+
+def test_flat_ground_is_left_out_when_asked(predicted: Path) -> None:
+    assert vectorize(VectorizeConfig(predicted, steeper_than=5)).landslides == 1
+    assert vectorize(VectorizeConfig(predicted, steeper_than=60)).landslides == 0
+
+
+def test_smooth_outlines_keep_area_and_count(predicted: Path) -> None:
+    exact, smooth = (vectorize(VectorizeConfig(predicted, smooth=smooth)) for smooth in (False, True))
+    assert smooth.landslides == exact.landslides
+    assert smooth.area_m2 == pytest.approx(exact.area_m2, rel=0.02)
+
+
 def test_outlines_can_be_simplified(predicted: Path) -> None:
     with rasterio.open(predicted / "probability.tif") as source:
         profile, percent = source.profile, source.read(1)
@@ -102,6 +148,9 @@ def test_outlines_can_be_simplified(predicted: Path) -> None:
         ({"min_area": -1.0}, "--min-area -1"),
         ({"simplify": float("nan")}, "--simplify nan"),
         ({"event": Path("missing")}, "not an event folder"),
+        ({"grow": 0.0}, "--grow 0"),
+        ({"merge": -3.0}, "--merge -3"),
+        ({"exclude": Path("missing.gpkg")}, "--exclude missing.gpkg cannot be read"),
     ],
 )
 def test_bad_input_is_refused(predicted: Path, change: dict[str, object], message: str) -> None:

@@ -40,6 +40,13 @@ def map_(
     min_slope: o.MinSlope = o.default(PredictConfig, "min_slope"),
     min_area: o.MinArea = o.default(VectorizeConfig, "min_area"),
     simplify: o.Simplify = o.default(VectorizeConfig, "simplify"),
+    grow: o.Grow = None,
+    merge: o.Merge = o.default(VectorizeConfig, "merge"),
+    smooth: o.Smooth = False,
+    steeper_than: o.SteeperThan = o.default(VectorizeConfig, "steeper_than"),
+    exclude: o.Exclude = None,
+    formats: o.Formats = o.default(VectorizeConfig, "formats"),
+    schema: o.Schema = o.default(VectorizeConfig, "schema"),
     as_json: o.Json = False,
     verbose: o.Verbose = False,
 ) -> None:

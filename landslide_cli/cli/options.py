@@ -123,6 +123,30 @@ MinArea = Annotated[float, typer.Option(metavar="M2", help="Smallest landslide i
 Simplify = Annotated[
     float, typer.Option(metavar="M", help="How far outlines may be moved to simplify them, in metres.")
 ]
+Grow = Annotated[
+    float | None,
+    typer.Option(metavar="P", help="Follow landslides down to this probability.", show_default="the threshold"),
+]
+Merge = Annotated[float, typer.Option(metavar="M", help="Join what lies closer together than this, in metres.")]
+Smooth = Annotated[bool, typer.Option("--smooth", help="Round the corners of the pixels; areas stay within 2 %.")]
+SteeperThan = Annotated[
+    float, typer.Option(metavar="DEG", min=0, max=90, help="Leave flatter ground out of landslides, in degrees.")
+]
+Exclude = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="Areas in which nothing is mapped, such as water or fields.", show_default=False),
+]
+Formats = Annotated[
+    str,
+    typer.Option(
+        metavar="NAMES",
+        help="More formats, comma-separated: flatgeobuf, geoparquet, shapefile, kml, csv.",
+        show_default=False,
+    ),
+]
+Schema = Annotated[
+    str, typer.Option(metavar="landslide|cems", help="cems: also the layers of Copernicus EMS Rapid Mapping.")
+]
 
 
 def build(config: type[Config], options: Mapping[str, Any]) -> Config:

@@ -15,6 +15,13 @@ def vectorize(
     min_area: o.MinArea = o.default(VectorizeConfig, "min_area"),
     simplify: o.Simplify = o.default(VectorizeConfig, "simplify"),
     threshold: o.OutlineThreshold = None,
+    grow: o.Grow = None,
+    merge: o.Merge = o.default(VectorizeConfig, "merge"),
+    smooth: o.Smooth = False,
+    steeper_than: o.SteeperThan = o.default(VectorizeConfig, "steeper_than"),
+    exclude: o.Exclude = None,
+    formats: o.Formats = o.default(VectorizeConfig, "formats"),
+    schema: o.Schema = o.default(VectorizeConfig, "schema"),
     as_json: o.Json = False,
     verbose: o.Verbose = False,
 ) -> None:
@@ -34,4 +41,6 @@ def rows(summary: "VectorizeSummary") -> dict[str, str]:
         "analysed": f"{summary.analysed_percent:.1f} % of the AOI; the rest is in the layer not_analysed",
         "GeoJSON": str(summary.geojson),
         "GeoPackage": str(summary.geopackage),
+        "QGIS": str(summary.project),
+        "report": str(summary.report),
     }

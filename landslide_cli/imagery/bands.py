@@ -74,5 +74,8 @@ _REASONS: Final = {
     Unseen.DEFECTIVE: "defective",
 }
 
+EXCLUDED: Final = "excluded"
+"""Why a pixel counts as not analysed that the user has taken out."""
+
 NO_TERRAIN: Final = "no elevation"
 """Why a pixel that is seen on both dates was not analysed all the same."""

@@ -41,11 +41,23 @@ ALIASES: Final = {
     "event_date": "Date of the event",
     "model": "Model",
     "reason": "Why not analysed",
+    "area_km2": "Area (km²)",
+    "analysed_percent": "Analysed (%)",
+    "scene": "Image",
+    "side": "Before or after",
+    "datetime": "Time, UTC",
+    "platform": "Satellite",
 }
 """The fields in words."""
 
 NOT_ANALYSED_FIELDS: Final = {"id": "int", "area_m2": "float", "reason": "str"}
 """Fields of the layer `not_analysed`."""
+
+AOI_FIELDS: Final = {"event_date": "str", "area_km2": "float", "analysed_percent": "float"}
+"""Fields of the layer `aoi`."""
+
+SCENE_FIELDS: Final = {"scene": "str", "side": "str", "datetime": "str", "platform": "str"}
+"""Fields of the layer `scenes`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +66,8 @@ class Pixels:
 
     region: NDArray[np.int32]
     """(N,) the region of each, from 0."""
-    rows: NDArray[np.int64]
-    columns: NDArray[np.int64]
+    rows: NDArray[np.int32]
+    columns: NDArray[np.int32]
     percent: NDArray[np.uint8]
     """(N,) probability in percent."""
     terrain: NDArray[np.float32] | None
@@ -72,7 +84,7 @@ def landslide_attributes(
     polygons: Sequence[BaseGeometry],
     crs: str,
     aoi: BaseGeometry,
-    times: tuple[Sequence[str | None], Sequence[str | None]],
+    times: tuple[Mapping[int, str | None], Mapping[int, str | None]],
     facts: Mapping[str, Any],
 ) -> list[dict[str, Any]]:
     """Return one record per region, with the fields of `LANDSLIDE_FIELDS`.
@@ -84,7 +96,7 @@ def landslide_attributes(
         polygons: the outlines of the regions, in `crs`.
         crs: metric.
         aoi: area of interest in `crs`.
-        times: acquisition time (ISO) of each scene before and after, by its number less one; None where unknown.
+        times: acquisition time (ISO) of the scenes before and after, by their numbers; None where unknown.
         facts: what is the same for all.
     """
     count = len(polygons)
@@ -148,7 +160,7 @@ def _of_terrain(pixels: Pixels, count: int) -> dict[str, NDArray[np.float64]]:
     # On flat ground no direction is downslope.
     faces = np.where(np.hypot(east, north) > 1e-3, np.arctan2(east, north), np.nan)
     direction = faces[pixels.region]
-    away, right = -pixels.rows * pixels.gsd_m, pixels.columns * pixels.gsd_m
+    away, right = -pixels.gsd_m * pixels.rows, pixels.gsd_m * pixels.columns
     along = right * np.sin(direction) + away * np.cos(direction)
     across = right * np.cos(direction) - away * np.sin(direction)
 
@@ -167,13 +179,13 @@ def _of_terrain(pixels: Pixels, count: int) -> dict[str, NDArray[np.float64]]:
 
 
 def _spans(
-    region: NDArray[np.int32], scenes: NDArray[np.uint8], times: Sequence[str | None], count: int
+    region: NDArray[np.int32], scenes: NDArray[np.uint8], times: Mapping[int, str | None], count: int
 ) -> list[tuple[str, ...]]:
     """Return the first and the last time of each region's scenes; one where they are the same, none where unknown."""
     found: list[list[str]] = [[] for _ in range(count)]
     for pair in np.unique(region.astype(np.int64) * 256 + scenes).tolist():
         number, scene = divmod(pair, 256)
-        if 1 <= scene <= len(times) and (time := times[scene - 1]):
+        if time := times.get(scene):
             found[number].append(time)
     return [tuple(dict.fromkeys((min(of), max(of)))) if of else () for of in found]
 

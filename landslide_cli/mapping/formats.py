@@ -1,47 +1,67 @@
 """Vector files that other programs open."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import csv
+import json
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import fiona
+import numpy as np
 import shapely
 from fiona.crs import CRS
-from fiona.transform import transform_geom
-from shapely.geometry import MultiPolygon, mapping, shape
+from fiona.drvsupport import supported_drivers
+from pyproj import Transformer
+from shapely.geometry import MultiPolygon, mapping
 from shapely.geometry.base import BaseGeometry
 
+from landslide_cli.errors import InputError
 from landslide_cli.files import atomic
+from landslide_cli.mapping.styles import style
+
+FORMATS: Final = ("flatgeobuf", "geoparquet", "shapefile", "kml", "csv")
+"""What `write_as` can write."""
+
+_SHORT: Final = {
+    "slope_mean_deg": "slope_deg", "aspect_mean_deg": "aspect_deg", "elevation_mean_m": "elev_m",
+    "confidence_spread": "conf_sprd", "probability_max": "prob_max", "pre_datetime": "pre_time",
+    "post_datetime": "post_time",
+}  # fmt: skip
+"""A shapefile's names have ten letters at most."""
 
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """Polygons with attributes."""
+    """Polygons with attributes, or a table without geometry."""
 
     name: str
     crs: str
     """Authority code."""
     fields: Mapping[str, str]
     """Type of each field, as Fiona names it."""
-    polygons: Sequence[BaseGeometry]
+    polygons: Sequence[BaseGeometry | None]
+    """None for the rows of a table."""
     records: Sequence[Mapping[str, Any]]
     """The attributes of each polygon."""
 
 
 def write_geojson(layer: Layer, path: Path) -> None:
-    """Write GeoJSON by RFC 7946: WGS 84, seven decimals, outer rings counter-clockwise.
+    """Write GeoJSON by RFC 7946: WGS 84, seven decimals, outer rings counter-clockwise; beside it its style for QGIS.
 
     Raises:
         OutputError: it cannot be written.
     """
-    geographic = Layer(layer.name, "EPSG:4326", layer.fields, _to_wgs84(layer), layer.records)
     with atomic(path) as temporary:
-        _write(geographic, temporary, "GeoJSON", RFC7946="YES", WRITE_NAME="NO", WRITE_BBOX="YES")
+        _write(_geographic(layer), temporary, "GeoJSON", RFC7946="YES", WRITE_NAME="NO", WRITE_BBOX="YES")
+    with atomic(path.with_suffix(".qml")) as temporary:
+        temporary.write_text(style(layer.name, list(layer.fields)), encoding="utf-8")
 
 
-def write_geopackage(layers: Sequence[Layer], path: Path) -> None:
-    """Write a GeoPackage with the layers, each in its own CRS.
+def write_geopackage(layers: Sequence[Layer], path: Path, *, styled: bool = True) -> None:
+    """Write a GeoPackage with the layers, each in its own CRS, and the styles that QGIS applies by itself.
 
     Raises:
         OutputError: it cannot be written.
@@ -49,31 +69,139 @@ def write_geopackage(layers: Sequence[Layer], path: Path) -> None:
     with atomic(path) as temporary:
         for layer in layers:
             _write(layer, temporary, "GPKG")
+        if styled:
+            _write_styles(layers, temporary)
+
+
+def write_as(kind: str, layer: Layer, path: Path) -> None:
+    """Write a layer in one of `FORMATS`; all but shapefile and GeoParquet in WGS 84.
+
+    Raises:
+        InputError: GeoParquet needs pyarrow, which is not installed.
+        OutputError: it cannot be written.
+    """
+    with atomic(path) as temporary:
+        if kind == "flatgeobuf":
+            _write(_geographic(layer), temporary, "FlatGeobuf")
+        elif kind == "geoparquet":
+            _write_geoparquet(layer, temporary)
+        elif kind == "shapefile":
+            fields = {_SHORT.get(name, name): kind for name, kind in layer.fields.items()}
+            records = [{_SHORT.get(name, name): value for name, value in record.items()} for record in layer.records]
+            _write(replace(layer, fields=fields, records=records), temporary, "ESRI Shapefile", ENCODING="UTF-8")
+        elif kind == "kml":
+            with _may_write("KML"):
+                _write(_geographic(layer), temporary, "KML", NameField="id")
+        else:
+            _write_centroids(_geographic(layer), temporary)
 
 
 def _write(layer: Layer, path: Path, driver: str, **options: str) -> None:
-    schema = {"geometry": "MultiPolygon" if driver == "GPKG" else "Unknown", "properties": dict(layer.fields)}
+    many = driver in ("GPKG", "FlatGeobuf")
+    table = bool(layer.polygons) and layer.polygons[0] is None
+    geometry = "None" if table else "MultiPolygon" if many else "Polygon" if driver == "ESRI Shapefile" else "Unknown"
     with fiona.open(
         path, "w", driver=driver, layer=layer.name if driver == "GPKG" else None,
-        crs=CRS.from_string(layer.crs), schema=schema, **options,
+        crs=None if table else CRS.from_string(layer.crs),
+        schema={"geometry": geometry, "properties": dict(layer.fields)}, **options,
     ) as target:  # fmt: skip
         target.writerecords(
             {
                 "type": "Feature",
-                "geometry": mapping(_multi(p) if driver == "GPKG" else p),
+                "geometry": None if p is None else mapping(_multi(p) if many else p),
                 "properties": dict(r),
             }
             for p, r in zip(layer.polygons, layer.records, strict=True)
         )
 
 
+def _write_styles(layers: Sequence[Layer], path: Path) -> None:
+    """Add the table in which QGIS looks for styles."""
+    with closing(sqlite3.connect(path)) as database, database:
+        database.execute(
+            "CREATE TABLE layer_styles (id INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL, f_table_catalog TEXT, "
+            "f_table_schema TEXT, f_table_name TEXT, f_geometry_column TEXT, styleName TEXT, styleQML TEXT, "
+            "styleSLD TEXT, useAsDefault BOOLEAN, description TEXT, owner TEXT, ui TEXT, "
+            "update_time DATETIME DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ','now')))"
+        )
+        database.execute(
+            "INSERT INTO gpkg_contents (table_name, data_type, identifier) "
+            "VALUES ('layer_styles', 'attributes', 'layer_styles')"
+        )
+        geometry = dict(database.execute("SELECT table_name, column_name FROM gpkg_geometry_columns").fetchall())
+        for layer in layers:
+            database.execute(
+                "INSERT INTO layer_styles (f_table_catalog, f_table_schema, f_table_name, f_geometry_column, "
+                "styleName, styleQML, useAsDefault, description) VALUES ('', '', ?, ?, ?, ?, 1, ?)",
+                (layer.name, geometry[layer.name], layer.name, style(layer.name, list(layer.fields)), layer.name),
+            )
+
+
+def _write_geoparquet(layer: Layer, path: Path) -> None:
+    """Write GeoParquet 1.1: geometries as WKB, with the CRS as PROJJSON."""
+    try:
+        import pyarrow as pa
+        from pyarrow import parquet
+    except ImportError as error:
+        raise InputError('--formats geoparquet needs pyarrow; run: pip install "landslide[parquet]"') from error
+    import pyproj
+
+    geo = {
+        "version": "1.1.0",
+        "primary_column": "geometry",
+        "columns": {
+            "geometry": {
+                "encoding": "WKB",
+                "geometry_types": sorted({p.geom_type for p in layer.polygons if p is not None}),
+                "crs": pyproj.CRS(layer.crs).to_json_dict(),
+            }
+        },
+    }
+    types = {"int": pa.int64(), "float": pa.float64(), "str": pa.string(), "bool": pa.bool_()}
+    columns = {
+        name: pa.array([record[name] for record in layer.records], types[kind]) for name, kind in layer.fields.items()
+    }
+    columns["geometry"] = pa.array(list(shapely.to_wkb(list(layer.polygons))), pa.binary())
+    parquet.write_table(pa.table(columns).replace_schema_metadata({"geo": json.dumps(geo)}), path)
+
+
+def _write_centroids(layer: Layer, path: Path) -> None:
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["longitude", "latitude", *layer.fields])
+        for polygon, record in zip(layer.polygons, layer.records, strict=True):
+            # Inside of the polygon, which the centroid of a bent scar need not be.
+            point = shapely.point_on_surface(polygon)
+            writer.writerow([f"{point.x:.6f}", f"{point.y:.6f}", *(_harmless(record[name]) for name in layer.fields)])
+
+
+def _harmless(value: object) -> object:
+    """Keep a text from being run as a formula by a spreadsheet."""
+    return f"'{value}" if isinstance(value, str) and value[:1] in ("=", "+", "-", "@") else value
+
+
+@contextmanager
+def _may_write(driver: str) -> Iterator[None]:
+    """Let Fiona write a format that it only reads unless told otherwise."""
+    before = supported_drivers.get(driver)
+    supported_drivers[driver] = "rw"
+    try:
+        yield
+    finally:
+        if before is None:
+            del supported_drivers[driver]
+        else:
+            supported_drivers[driver] = before
+
+
 def _multi(polygon: BaseGeometry) -> BaseGeometry:
     return polygon if polygon.geom_type == "MultiPolygon" else MultiPolygon([polygon])
 
 
-def _to_wgs84(layer: Layer) -> list[BaseGeometry]:
+def _geographic(layer: Layer) -> Layer:
     if not layer.polygons:
-        return []
-    moved = [shape(g) for g in transform_geom(layer.crs, "EPSG:4326", [mapping(p) for p in layer.polygons])]
+        return replace(layer, crs="EPSG:4326")
+    to_degrees = Transformer.from_crs(layer.crs, "EPSG:4326", always_xy=True).transform
+    moved = shapely.transform(np.array(layer.polygons, dtype=object), to_degrees, interleaved=False)
     # Rounding to the seven decimals of the file may make rings touch; mend before, not after, writing.
-    return list(shapely.set_precision(moved, 1e-7))
+    return replace(layer, crs="EPSG:4326", polygons=list(shapely.set_precision(moved, 1e-7)))

@@ -1,6 +1,7 @@
 """Connected regions of a raster, as polygons."""
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,10 +10,12 @@ import shapely
 from numpy.typing import NDArray
 from rasterio.transform import Affine
 from scipy import ndimage
-from shapely.geometry import shape
+from shapely.geometry import LinearRing, Polygon, shape
 from shapely.geometry.base import BaseGeometry
 
 _EIGHT = np.ones((3, 3), np.uint8)
+AREA_TOLERANCE = 0.02
+"""By how much of itself the area of an outline may change when it is smoothed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,13 +32,16 @@ class Regions:
         """How many regions there are."""
         return len(self.pixels)
 
-    def members(self) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int32]]:
+    def members(self) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32]]:
         """Return row, column and region, from 0, of every pixel that is in one; in order of rows."""
-        rows, columns = np.nonzero(self.labels)
-        return rows, columns, self.labels[rows, columns] - 1
+        at = np.flatnonzero(self.labels)
+        rows, columns = np.divmod(at, self.labels.shape[1])
+        return rows.astype(np.int32), columns.astype(np.int32), self.labels.ravel()[at] - 1
 
 
-def find_regions(mask: NDArray[np.bool_], min_pixels: float = 1) -> Regions:
+def find_regions(
+    mask: NDArray[np.bool_], min_pixels: float = 1, *, seeds: NDArray[np.bool_] | None = None, merge_px: float = 0
+) -> Regions:
     """Number the connected regions of `mask` that have at least `min_pixels`.
 
     Pixels that touch at a corner are connected: a narrow scar that runs diagonally is one landslide.
@@ -43,11 +49,18 @@ def find_regions(mask: NDArray[np.bool_], min_pixels: float = 1) -> Regions:
     Args:
         mask: (H, W).
         min_pixels: smaller regions are dropped.
+        seeds: (H, W); regions without any of these pixels are dropped.
+        merge_px: parts of `mask` with no more than about so many pixels between them are one region.
     """
     labels = np.empty(mask.shape, np.int32)
-    count = ndimage.label(mask, structure=_EIGHT, output=labels)
+    joined = ndimage.binary_dilation(mask, _disc(merge_px / 2)) if merge_px > 0 else mask
+    count = ndimage.label(joined, structure=_EIGHT, output=labels)
+    if merge_px > 0:
+        labels[~mask] = 0
     # Over the pixels of regions alone: counting copies what it counts, and a granule has 120 million.
     sizes = np.bincount(labels[mask], minlength=count + 1)
+    if seeds is not None:
+        sizes[np.bincount(labels[mask & seeds], minlength=count + 1) == 0] = 0
     kept = np.flatnonzero(sizes >= max(min_pixels, 1))
     kept = kept[np.argsort(-sizes[kept], kind="stable")]
     renumber = np.zeros(len(sizes), np.int32)
@@ -64,14 +77,50 @@ def outlines(regions: Regions, transform: Affine, simplify_m: float = 0) -> list
         transform: of their grid.
         simplify_m: how far an outline may move, in the units of `transform`; 0 keeps the pixels' edges.
     """
-    valid = np.empty(regions.count, dtype=object)
+    parts: list[list[BaseGeometry]] = [[] for _ in range(regions.count)]
     for label, outline in _traced(regions.labels, regions.labels > 0, transform):
-        valid[label - 1] = outline
+        parts[label - 1].append(outline)
+    valid = np.empty(regions.count, dtype=object)
+    valid[:] = [found[0] if len(found) == 1 else shapely.union_all(found) for found in parts]
     if simplify_m > 0:
         simple = _only_polygons(shapely.make_valid(shapely.simplify(valid, simplify_m), method="structure"))
         # A region thinner than the tolerance would vanish; its own outline is better than none.
         valid = np.where(shapely.area(simple) > 0, simple, valid)
     return list(valid)
+
+
+def smoothed(outlines: Sequence[BaseGeometry]) -> list[BaseGeometry]:
+    """Return outlines with rounded corners, each of its area within 2 %; one that cannot be rounded so stays."""
+    return [_smoothed(outline) for outline in outlines]
+
+
+def _smoothed(outline: BaseGeometry) -> BaseGeometry:
+    polygons = [part for part in shapely.get_parts(outline) if part.geom_type == "Polygon"]
+    rounded: BaseGeometry = shapely.make_valid(
+        shapely.union_all([Polygon(_rounded(p.exterior), [_rounded(r) for r in p.interiors]) for p in polygons]),
+        method="structure",
+    )
+    for _ in range(4):
+        # What the corners lost is given back all along the outline.
+        rounded = rounded.buffer((outline.area - rounded.area) / max(rounded.length, 1e-9), join_style="mitre")
+    (rounded,) = _only_polygons(np.array([rounded, None], dtype=object)[:1])
+    kept = outline.area * (1 - AREA_TOLERANCE) <= rounded.area <= outline.area * (1 + AREA_TOLERANCE)
+    return rounded if kept and rounded.is_valid and not rounded.is_empty else outline
+
+
+def _rounded(ring: LinearRing) -> NDArray[np.float64]:
+    """Cut each corner at a quarter of its sides, twice (Chaikin 1974)."""
+    points: NDArray[np.float64] = shapely.get_coordinates(ring)[:-1]
+    for _ in range(2):
+        following = np.roll(points, -1, axis=0)
+        points = np.stack([0.75 * points + 0.25 * following, 0.25 * points + 0.75 * following], axis=1).reshape(-1, 2)
+    return points
+
+
+def _disc(radius: float) -> NDArray[np.bool_]:
+    reach = math.ceil(radius)
+    rows, columns = np.mgrid[-reach : reach + 1, -reach : reach + 1]
+    return np.asarray(rows**2 + columns**2 <= radius**2 + 1e-9) if radius >= 1 else np.ones((3, 3), bool)
 
 
 def areas(codes: NDArray[np.uint8], mask: NDArray[np.bool_], transform: Affine) -> list[tuple[int, BaseGeometry]]:

@@ -112,6 +112,8 @@ def predict(config: PredictConfig, progress: Progress = silent) -> PredictSummar
         "stride_px": stride,
         "symmetries": len(SYMMETRIES) if config.tta else 1,
         "min_slope_deg": config.min_slope if engine.provider == "numpy" else None,
+        "training_data": card.training_data,
+        "scores": dict(card.scores),
         "limits": card.limits,
     }
     event.record("predict", PREDICTED, facts)

@@ -115,6 +115,7 @@ class CatalogSource(Source):
                 "offset_removed": catalogs.dn_offset(item),
                 "clear_percent": round(100 * scene.rating.clear_share, 1) if scene.rating else None,
                 "href": item.get_self_href() if self.selection.catalog.is_api else None,
+                "footprint": item.geometry,
             }
             for number, scene in enumerate(self.selection.chosen[side], 1)
             for item in scene.granules

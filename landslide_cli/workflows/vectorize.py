@@ -2,33 +2,50 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
+import fiona
 import numpy as np
 import rasterio
+import rasterio.features
+from fiona.errors import FionaError
+from fiona.transform import transform_geom
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 from odc.geo.geom import Geometry
 from rasterio.transform import Affine
 from rasterio.windows import Window
+from scipy import ndimage
+from shapely.geometry import box
 
-from landslide_cli.config import Progress, VectorizeConfig, silent
+from landslide_cli.config import SCHEMAS, Progress, VectorizeConfig, silent
 from landslide_cli.errors import InputError
-from landslide_cli.event import VECTORIZED, Event
-from landslide_cli.imagery.bands import NO_TERRAIN, NOT_ANALYSED, Unseen
+from landslide_cli.event import Event
+from landslide_cli.imagery.bands import EXCLUDED, GSD_M, NO_TERRAIN, NOT_ANALYSED, Unseen
 from landslide_cli.imagery.cog import BLOCK_PX
 from landslide_cli.imagery.load import inside
 from landslide_cli.mapping.attributes import (
+    AOI_FIELDS,
     LANDSLIDE_FIELDS,
     NOT_ANALYSED_FIELDS,
+    SCENE_FIELDS,
     Pixels,
     ellipsoidal_area_m2,
     landslide_attributes,
 )
-from landslide_cli.mapping.formats import Layer, write_geojson, write_geopackage
-from landslide_cli.mapping.polygons import Regions, areas, find_regions, outlines
+from landslide_cli.mapping.cems import cems_layers
+from landslide_cli.mapping.formats import FORMATS, Layer, write_as, write_geojson, write_geopackage
+from landslide_cli.mapping.polygons import Regions, areas, find_regions, outlines, smoothed
 from landslide_cli.workflows.fetch import why_unseen
 from landslide_cli.workflows.predict import check_threshold
+from landslide_cli.workflows.present import present
+
+ALWAYS: Final = (
+    "landslides", "not_analysed", "geopackage", "landslides_style", "not_analysed_style", "project", "report"
+)  # fmt: skip
+"""Products that are made whatever the options."""
+_BY_USER: Final = 1
+"""Beside the codes of `Unseen`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,19 +60,18 @@ class VectorizeSummary:
     """Percent of the AOI that was analysed."""
     geojson: Path
     geopackage: Path
+    project: Path
+    report: Path
 
 
 def vectorize(config: VectorizeConfig, progress: Progress = silent) -> VectorizeSummary:
-    """Write the landslides of an event, and what was not analysed, as GeoJSON and GeoPackage.
+    """Write the landslides of an event, and what was not analysed, as GeoJSON, GeoPackage, QGIS project and report.
 
     Raises:
         InputError: there is no such event, it was not predicted, or an option is out of range.
         OutputError: the folder cannot be written.
     """
-    check_threshold(config.threshold)
-    for option, value in (("--min-area", config.min_area), ("--simplify", config.simplify)):
-        if not 0 <= value < float("inf"):
-            raise InputError(f"{option} {value:g} must be a number from 0 up")
+    formats = _check(config)
     event = Event.open(config.event)
     if not event.has("probability"):
         raise InputError(f"{event.folder} has no probability.tif; run `landslide predict {event.folder}` first")
@@ -64,12 +80,14 @@ def vectorize(config: VectorizeConfig, progress: Progress = silent) -> Vectorize
     progress("finding regions", 0)
     with rasterio.open(event.path("probability")) as source:
         percent, transform, crs = source.read(1), source.transform, source.crs.to_string()
-        within = inside(event.aoi, GeoBox.from_rio(source))
-    analysed = percent != NOT_ANALYSED
-    pixel_m2 = abs(transform.a * transform.e)
-    regions = find_regions((percent >= 100 * threshold) & analysed & within, config.min_area / pixel_m2)
+        grid = GeoBox.from_rio(source)
+        within = inside(event.aoi, grid)
+    excluded = _excluded(config.exclude, grid) if config.exclude else np.zeros_like(within)
+    analysed = (percent != NOT_ANALYSED) & ~excluded
+    regions = _find(event, config, percent, analysed & within, threshold)
     progress("drawing outlines", 0.3)
     polygons = outlines(regions, transform, config.simplify)
+    polygons = smoothed(polygons) if config.smooth else polygons
     progress("describing them", 0.5)
     pixels = _pixels(event, regions, percent, analysed)
     area = Geometry(event.aoi, "EPSG:4326").to_crs(crs, resolution=0.01).geom
@@ -80,21 +98,36 @@ def vectorize(config: VectorizeConfig, progress: Progress = silent) -> Vectorize
     analysed_percent = 100 * int((analysed & within).sum()) / max(int(within.sum()), 1)
     del regions, pixels
     progress("drawing what was not analysed", 0.6)
-    not_analysed = _not_analysed(event, ~analysed & within, transform, crs)
+    not_analysed = _not_analysed(event, ~analysed & within, excluded, transform, crs)
     progress("writing", 0.8)
+    facts = {"event_date": event.event_date, "area_km2": round(area.area / 1e6, 3)}
+    aoi = Layer("aoi", crs, AOI_FIELDS, [area], [facts | {"analysed_percent": round(analysed_percent, 2)}])
+    scenes = _scenes(event, crs)
     write_geojson(landslides, event.path("landslides"))
     write_geojson(not_analysed, event.path("not_analysed"))
-    write_geopackage([landslides, not_analysed], event.path("geopackage"))
+    write_geopackage([landslides, not_analysed, aoi, scenes], event.path("geopackage"))
+    for name in formats:
+        write_as(name, landslides, event.path(name))
+    if config.schema == "cems":
+        layers = cems_layers(landslides, not_analysed, area, scenes.polygons, event.scenes)
+        write_geopackage(layers, event.path("cems"), styled=False)
+    present(event, landslides, not_analysed, aoi, scenes)
+    made = [*ALWAYS, *formats, *(["cems"] if config.schema == "cems" else [])]
     sizes = np.array([record["area_m2"] for record in records])
     summary = {
         "threshold": threshold,
         "min_area_m2": config.min_area,
         "simplify_m": config.simplify,
+        "grow": config.grow,
+        "merge_m": config.merge,
+        "smooth": config.smooth,
+        "steeper_than_deg": config.steeper_than,
+        "exclude": config.exclude and config.exclude.name,
         "landslides": len(records),
         "area_m2": float(sizes.sum()),
         "analysed_percent": round(analysed_percent, 2),
     }
-    event.record("vectorize", VECTORIZED, summary)
+    event.record("vectorize", tuple(made), summary)
     return VectorizeSummary(
         event=event.folder,
         landslides=len(records),
@@ -103,22 +136,72 @@ def vectorize(config: VectorizeConfig, progress: Progress = silent) -> Vectorize
         analysed_percent=analysed_percent,
         geojson=event.path("landslides"),
         geopackage=event.path("geopackage"),
+        project=event.path("project"),
+        report=event.path("report"),
     )
 
 
-def _times(event: Event, side: str) -> list[str | None]:
-    return [scene["datetime"] for scene in event.scenes if scene["side"] == side]
+def _check(config: VectorizeConfig) -> list[str]:
+    """Return the further formats asked for.
+
+    Raises:
+        InputError: an option is out of range.
+    """
+    check_threshold(config.threshold)
+    for option, value in (("--min-area", config.min_area), ("--simplify", config.simplify), ("--merge", config.merge)):
+        if not 0 <= value < float("inf"):
+            raise InputError(f"{option} {value:g} must be a number from 0 up")
+    formats = [name.strip() for name in config.formats.split(",") if name.strip()]
+    for name in formats:
+        if name not in FORMATS:
+            raise InputError(f"--formats {name} is unknown; use {', '.join(FORMATS)}")
+    if config.schema not in SCHEMAS:
+        raise InputError(f"--schema {config.schema} is unknown; use {', '.join(SCHEMAS)}")
+    if config.grow is not None and not 0 < config.grow <= 1:
+        raise InputError(f"--grow {config.grow:g} is no probability above 0 and up to 1; give one below the threshold")
+    return formats
+
+
+def _find(
+    event: Event, config: VectorizeConfig, percent: NDArray[np.uint8], candidates: NDArray[np.bool_], threshold: float
+) -> Regions:
+    """Return the landslides among the `candidates`, pixels that were analysed and may be one."""
+    if config.steeper_than > 0:
+        candidates &= _steep(event, config.steeper_than)
+    grow = threshold if config.grow is None else config.grow
+    return find_regions(
+        (percent >= 100 * grow) & candidates,
+        config.min_area / GSD_M**2,
+        seeds=(percent >= 100 * threshold) if grow < threshold else None,
+        merge_px=config.merge / GSD_M,
+    )
+
+
+def _times(event: Event, side: str) -> dict[int, str | None]:
+    """Return the time of each scene by its number in `sources.tif`: its granules share one."""
+    return {scene["source"]: scene["datetime"] for scene in event.scenes if scene["side"] == side}
+
+
+def _scenes(event: Event, crs: str) -> Layer:
+    """Return the footprints of the images; an image at hand has that of the event's grid."""
+    with rasterio.open(event.path("clear")) as source:
+        grid = box(*source.bounds)
+    footprints = [
+        Geometry(scene["footprint"], "EPSG:4326").to_crs(crs, resolution=0.01).geom if scene.get("footprint") else grid
+        for scene in event.scenes
+    ]
+    records = [
+        {"scene": s["id"], "side": s["side"], "datetime": s["datetime"], "platform": s.get("platform")}
+        for s in event.scenes
+    ]
+    return Layer("scenes", crs, SCENE_FIELDS, footprints, records)
 
 
 def _pixels(event: Event, regions: Regions, percent: NDArray[np.uint8], analysed: NDArray[np.bool_]) -> Pixels:
     """Return what is known of the pixels of all regions."""
     rows, columns, region = regions.members()
-    beside = np.zeros(len(rows), bool)
-    for down in (-1, 0, 1):
-        for right in (-1, 0, 1):
-            row, column = rows + down, columns + right
-            outside = (row < 0) | (column < 0) | (row >= percent.shape[0]) | (column >= percent.shape[1])
-            beside |= outside | ~analysed[np.where(outside, 0, row), np.where(outside, 0, column)]
+    # What lies at the rim of the grid touches what was not analysed too.
+    inner = ndimage.binary_erosion(analysed, np.ones((3, 3), bool))
     return Pixels(
         region=region,
         rows=rows,
@@ -126,11 +209,11 @@ def _pixels(event: Event, regions: Regions, percent: NDArray[np.uint8], analysed
         percent=percent[rows, columns],
         terrain=_values(event.path("terrain"), rows, columns) if event.has("terrain") else None,
         scenes=_values(event.path("sources"), rows, columns),
-        at_edge=beside,
+        at_edge=~inner[rows, columns],
     )
 
 
-def _values(path: Path, rows: NDArray[np.int64], columns: NDArray[np.int64]) -> NDArray[Any]:
+def _values(path: Path, rows: NDArray[np.int32], columns: NDArray[np.int32]) -> NDArray[Any]:
     """Return (C, N) the values of a raster at N pixels in order of rows; it is read in strips."""
     with rasterio.open(path) as source:
         values = np.empty((source.count, len(rows)), source.dtypes[0])
@@ -142,14 +225,56 @@ def _values(path: Path, rows: NDArray[np.int64], columns: NDArray[np.int64]) -> 
     return values
 
 
-def _not_analysed(event: Event, mask: NDArray[np.bool_], transform: Affine, crs: str) -> Layer:
+def _excluded(path: Path, grid: GeoBox) -> NDArray[np.bool_]:
+    """Burn the polygons of a vector file on a grid: (H, W), true in every pixel that one touches.
+
+    Raises:
+        InputError: it cannot be read, or has no reference system.
+    """
+    try:
+        with fiona.open(path) as source:
+            if not source.crs:
+                raise InputError(f"--exclude {path} does not say its reference system; set one")
+            geometries = [f.geometry for f in source if f.geometry and f.geometry.type.endswith("Polygon")]
+            moved = transform_geom(source.crs, str(grid.crs), geometries) if geometries else []
+    except (FionaError, OSError) as error:
+        raise InputError(f"--exclude {path} cannot be read ({error}); give a vector file of polygons") from error
+    if not moved:
+        raise InputError(f"--exclude {path} holds no polygon; give the areas to leave out, or leave --exclude out")
+    burned: NDArray[np.bool_] = rasterio.features.geometry_mask(
+        moved, out_shape=grid.shape, transform=grid.transform, all_touched=True, invert=True
+    )
+    return burned
+
+
+def _steep(event: Event, least_deg: float) -> NDArray[np.bool_]:
+    """Return (H, W), false where the ground is flatter.
+
+    Raises:
+        InputError: the event has no terrain.
+    """
+    if not event.has("terrain"):
+        raise InputError(f"--steeper-than {least_deg:g} needs elevation, which {event.folder} was made without")
+    with rasterio.open(event.path("terrain")) as source:
+        steep = np.empty(source.shape, bool)
+        for top in range(0, source.height, BLOCK_PX):
+            rows = min(BLOCK_PX, source.height - top)
+            steep[top : top + rows] = ~(source.read(2, window=Window(0, top, source.width, rows)) < least_deg)
+    return steep
+
+
+def _not_analysed(
+    event: Event, mask: NDArray[np.bool_], excluded: NDArray[np.bool_], transform: Affine, crs: str
+) -> Layer:
     """Return what was not analysed, each reason's areas on their own."""
     with rasterio.open(event.path("sources")) as source:
         why = why_unseen(*source.read())
+    why[excluded & (why == 0)] = _BY_USER
     found = areas(why, mask, transform)
+    reasons = {0: NO_TERRAIN, _BY_USER: EXCLUDED}
     sizes = ellipsoidal_area_m2([polygon for _, polygon in found], crs)
     records = [
-        {"id": number, "area_m2": round(size, 1), "reason": Unseen(code).label if code else NO_TERRAIN}
+        {"id": number, "area_m2": round(size, 1), "reason": reasons.get(code) or Unseen(code).label}
         for number, ((code, _), size) in enumerate(zip(found, sizes.tolist(), strict=True), 1)
     ]
     return Layer("not_analysed", crs, NOT_ANALYSED_FIELDS, [polygon for _, polygon in found], records)
