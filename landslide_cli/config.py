@@ -149,6 +149,17 @@ class VectorizeConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class CompareConfig:
+    """What `compare` needs to know."""
+
+    before: Path
+    after: Path
+    """Event folders, or vector files of landslides."""
+    out: Path | None = None
+    """GeoJSON to write."""
+
+
+@dataclass(frozen=True, slots=True)
 class MapConfig:
     """What `map` needs to know: fetch, predict and vectorize on one folder."""
 

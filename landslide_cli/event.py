@@ -58,6 +58,7 @@ PRODUCTS: Final[Mapping[str, Product]] = {
     ),
     "project": Product("map.qgz", "QGIS project over the files of this event", "application/zip", ("overview",)),
     "report": Product("report.html", "Report, to be opened in a browser", "text/html", ("overview",)),
+    "sheet": Product("map.pdf", "Map sheet to print, A3", "application/pdf", ("overview",)),
     "flatgeobuf": Product("landslides.fgb", "Landslides, WGS 84, FlatGeobuf", "application/flatgeobuf", ("data",)),
     "geoparquet": Product(
         "landslides.parquet", "Landslides in the event's CRS, GeoParquet", "application/vnd.apache.parquet", ("data",)
@@ -75,7 +76,7 @@ FETCHED: Final = ("pre", "post", "terrain", "clear", "sources")
 PREDICTED: Final = ("probability",)
 VECTORIZED: Final = (
     "landslides", "not_analysed", "geopackage", "landslides_style", "not_analysed_style", "project", "report",
-    "flatgeobuf", "geoparquet", "shapefile", "kml", "csv", "cems",
+    "sheet", "flatgeobuf", "geoparquet", "shapefile", "kml", "csv", "cems",
 )  # fmt: skip
 
 

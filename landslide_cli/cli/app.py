@@ -7,6 +7,7 @@ from typer.core import TyperGroup
 
 from landslide_cli import __version__
 from landslide_cli.cli import console
+from landslide_cli.cli.compare import compare
 from landslide_cli.cli.demo import demo
 from landslide_cli.cli.doctor import doctor
 from landslide_cli.cli.evaluate import evaluate
@@ -67,7 +68,21 @@ def _options(
 
 
 app.command("map")(map_)
-for command in (fetch, scenes, predict, vectorize, prepare, train, evaluate, export, simulate, demo, info, doctor):
+for command in (
+    fetch,
+    scenes,
+    predict,
+    vectorize,
+    compare,
+    prepare,
+    train,
+    evaluate,
+    export,
+    simulate,
+    demo,
+    info,
+    doctor,
+):
     app.command()(command)
 app.add_typer(inventories)
 app.add_typer(weights, name="weights", no_args_is_help=True)

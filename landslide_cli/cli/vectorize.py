@@ -43,4 +43,5 @@ def rows(summary: "VectorizeSummary") -> dict[str, str]:
         "GeoPackage": str(summary.geopackage),
         "QGIS": str(summary.project),
         "report": str(summary.report),
+        "to print": str(summary.sheet),
     }

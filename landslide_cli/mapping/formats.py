@@ -48,7 +48,7 @@ class Layer:
     """The attributes of each polygon."""
 
 
-def write_geojson(layer: Layer, path: Path) -> None:
+def write_geojson(layer: Layer, path: Path, *, styled: bool = True) -> None:
     """Write GeoJSON by RFC 7946: WGS 84, seven decimals, outer rings counter-clockwise; beside it its style for QGIS.
 
     Raises:
@@ -56,8 +56,9 @@ def write_geojson(layer: Layer, path: Path) -> None:
     """
     with atomic(path) as temporary:
         _write(_geographic(layer), temporary, "GeoJSON", RFC7946="YES", WRITE_NAME="NO", WRITE_BBOX="YES")
-    with atomic(path.with_suffix(".qml")) as temporary:
-        temporary.write_text(style(layer.name, list(layer.fields)), encoding="utf-8")
+    if styled:
+        with atomic(path.with_suffix(".qml")) as temporary:
+            temporary.write_text(style(layer.name, list(layer.fields)), encoding="utf-8")
 
 
 def write_geopackage(layers: Sequence[Layer], path: Path, *, styled: bool = True) -> None:

@@ -1,4 +1,4 @@
-"""What a person opens first: a QGIS project and a report over the files of an event."""
+"""What a person opens first: a QGIS project, a report and a sheet to print, over the files of an event."""
 
 from collections import Counter
 
@@ -13,6 +13,7 @@ from landslide_cli.imagery.bands import CLEAR, NODATA
 from landslide_cli.mapping.formats import Layer
 from landslide_cli.mapping.qgis import RasterLayer, VectorLayer, write_project
 from landslide_cli.mapping.report import Report, write_report
+from landslide_cli.mapping.sheet import write_sheet
 
 PICTURE_PX = 1400
 """Longest side of the images in the report."""
@@ -21,7 +22,7 @@ SWIR = ("B12", "B8A", "B04")
 
 
 def present(event: Event, landslides: Layer, not_analysed: Layer, aoi: Layer, scenes: Layer) -> None:
-    """Write `map.qgz` and `report.html` into the event folder.
+    """Write `map.qgz`, `report.html` and `map.pdf` into the event folder.
 
     Raises:
         OutputError: they cannot be written.
@@ -95,6 +96,7 @@ def _write_report(event: Event, landslides: Layer, not_analysed: Layer, aoi: Lay
         software=f"landslide {__version__}",
     )
     write_report(report, event.path("report"))
+    write_sheet(report, event.path("sheet"))
 
 
 def _picture(event: Event, side: str) -> NDArray[np.uint8]:

@@ -41,7 +41,8 @@ from landslide_cli.workflows.predict import check_threshold
 from landslide_cli.workflows.present import present
 
 ALWAYS: Final = (
-    "landslides", "not_analysed", "geopackage", "landslides_style", "not_analysed_style", "project", "report"
+    "landslides", "not_analysed", "geopackage", "landslides_style", "not_analysed_style", "project", "report",
+    "sheet",
 )  # fmt: skip
 """Products that are made whatever the options."""
 _BY_USER: Final = 1
@@ -62,6 +63,7 @@ class VectorizeSummary:
     geopackage: Path
     project: Path
     report: Path
+    sheet: Path
 
 
 def vectorize(config: VectorizeConfig, progress: Progress = silent) -> VectorizeSummary:
@@ -138,6 +140,7 @@ def vectorize(config: VectorizeConfig, progress: Progress = silent) -> Vectorize
         geopackage=event.path("geopackage"),
         project=event.path("project"),
         report=event.path("report"),
+        sheet=event.path("sheet"),
     )
 
 

@@ -1,0 +1,60 @@
+import json
+from pathlib import Path
+
+import fiona
+import pytest
+from conftest import Maker
+from shapely.affinity import translate
+from shapely.geometry import mapping, shape
+
+from landslide_cli.config import CompareConfig, PredictConfig, VectorizeConfig
+from landslide_cli.errors import InputError
+from landslide_cli.workflows.compare import compare_maps
+from landslide_cli.workflows.predict import predict
+from landslide_cli.workflows.vectorize import vectorize
+
+
+def mapped(event: Path) -> Path:
+    predict(PredictConfig(event, model="red-change"))
+    vectorize(VectorizeConfig(event))
+    return event
+
+
+def test_a_result_against_itself_is_confirmed(make_event: Maker, tmp_path: Path) -> None:
+    event = mapped(make_event())
+    summary = compare_maps(CompareConfig(event, event, tmp_path / "changes.geojson"))
+    assert summary.counts["confirmed"] == 1
+    assert sum(summary.counts.values()) == 1
+    (feature,) = json.loads((tmp_path / "changes.geojson").read_text())["features"]
+    assert feature["properties"]["overlap"] == 1
+    assert feature["properties"]["area_after_m2"] == pytest.approx(60_000, rel=1e-3)
+    assert [p.name for p in tmp_path.iterdir() if p.suffix == ".qml"] == []
+
+
+def test_what_clouds_hide_in_the_second_result_is_not_gone(make_event: Maker) -> None:
+    first = mapped(make_event("first"))
+    second = mapped(make_event("second", hole=(slice(90, 140), slice(140, 180))))
+    assert compare_maps(CompareConfig(first, second)).counts["not seen again"] == 1
+    assert compare_maps(CompareConfig(second, first)).counts["new"] == 1
+
+
+def test_an_inventory_may_stand_for_a_result(make_event: Maker, tmp_path: Path) -> None:
+    event = mapped(make_event())
+    with fiona.open(event / "landslides.gpkg", layer="landslides") as source:
+        (outline,) = [shape(feature.geometry) for feature in source]
+        crs = source.crs
+    path = tmp_path / "inventory.shp"
+    with fiona.open(path, "w", "ESRI Shapefile", {"geometry": "Polygon", "properties": {}}, crs=crs) as target:
+        for moved in (translate(outline, 40), translate(outline, 900)):
+            target.write({"type": "Feature", "geometry": mapping(moved), "properties": {}})
+    counts = compare_maps(CompareConfig(path, event)).counts
+    assert (counts["confirmed"], counts["gone"]) == (1, 1)
+
+
+def test_what_cannot_be_compared_is_refused(make_event: Maker, tmp_path: Path) -> None:
+    event = make_event(shape=(64, 64))
+    with pytest.raises(InputError, match="run `landslide vectorize"):
+        compare_maps(CompareConfig(event, event))
+    (tmp_path / "a.geojson").write_text("nothing")
+    with pytest.raises(InputError, match=r"a\.geojson cannot be read"):
+        compare_maps(CompareConfig(tmp_path / "a.geojson", event))
