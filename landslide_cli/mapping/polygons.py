@@ -138,11 +138,12 @@ def _traced(
     values: NDArray[np.generic], mask: NDArray[np.bool_], transform: Affine
 ) -> Iterator[tuple[int, BaseGeometry]]:
     """Yield the value and the outline of each connected area of one value, valid polygons or multipolygons."""
-    traced = list(rasterio.features.shapes(values, mask=mask, connectivity=8, transform=transform))
-    rings = np.array([shape(geometry) for geometry, _ in traced], dtype=object)
+    traced = rasterio.features.shapes(values, mask=mask, connectivity=8, transform=transform)
+    found = [(shape(geometry), int(value)) for geometry, value in traced]
+    rings = np.array([outline for outline, _ in found], dtype=object)
     # Where two pixels touch at a corner, the traced ring touches itself.
     valid = _only_polygons(shapely.make_valid(rings, method="structure", keep_collapsed=False))
-    yield from zip((int(value) for _, value in traced), valid, strict=True)
+    yield from zip((value for _, value in found), valid, strict=True)
 
 
 def _only_polygons(geometries: NDArray[np.object_]) -> NDArray[np.object_]:

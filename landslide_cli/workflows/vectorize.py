@@ -45,6 +45,8 @@ ALWAYS: Final = (
     "sheet",
 )  # fmt: skip
 """Products that are made whatever the options."""
+CACHE_BYTES: Final = 128 * 2**20
+"""Of GDAL: strips are read once, and what it keeps of them would be a twentieth of the machine's memory."""
 _BY_USER: Final = 1
 """Beside the codes of `Unseen`."""
 
@@ -218,7 +220,7 @@ def _pixels(event: Event, regions: Regions, percent: NDArray[np.uint8], analysed
 
 def _values(path: Path, rows: NDArray[np.int32], columns: NDArray[np.int32]) -> NDArray[Any]:
     """Return (C, N) the values of a raster at N pixels in order of rows; it is read in strips."""
-    with rasterio.open(path) as source:
+    with rasterio.Env(GDAL_CACHEMAX=CACHE_BYTES), rasterio.open(path) as source:
         values = np.empty((source.count, len(rows)), source.dtypes[0])
         for top in range(0, source.height, BLOCK_PX):
             here = slice(*np.searchsorted(rows, (top, top + BLOCK_PX)))
