@@ -187,7 +187,8 @@ def _panel(pen: ImageDraw.ImageDraw, report: Report) -> None:
     y = _heading(pen, "Totals", y + 110)
     for name, value in report.totals.items():
         pen.text((x, y), _short(name, 28), INK, _font(30))
-        pen.text((SIZE_PX[0] - MARGIN_PX, y), value, INK, _font(30), anchor="ra")
+        # The font that comes with Pillow has no raised 2.
+        pen.text((SIZE_PX[0] - MARGIN_PX, y), value.replace("²", "2"), INK, _font(30), anchor="ra")
         y += 40
     y = _heading(pen, "Images: Copernicus Sentinel-2", y + 30)
     for scene in report.scenes[:8]:
