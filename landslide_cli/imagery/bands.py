@@ -6,6 +6,9 @@ from typing import Final
 BANDS: Final = ("B01", "B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A", "B09", "B11", "B12")
 """Channel order of Sentinel-2 L2A images."""
 
+TRUE_COLOUR: Final = ("B04", "B03", "B02")
+"""What the eye sees as red, green and blue."""
+
 BAND_GSD_M: Final = dict(zip(BANDS, (60, 10, 10, 10, 20, 20, 20, 10, 20, 60, 20, 20), strict=True))
 """Native ground sampling distance of each band in metres."""
 

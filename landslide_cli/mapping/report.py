@@ -3,7 +3,7 @@
 import base64
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from importlib.resources import files
@@ -21,7 +21,7 @@ from shapely.geometry.base import BaseGeometry
 from landslide_cli.files import atomic
 from landslide_cli.mapping.attributes import ALIASES
 from landslide_cli.mapping.formats import Layer
-from landslide_cli.mapping.styles import CONFIDENCE_CLASSES
+from landslide_cli.mapping.styles import CONFIDENCE_CLASSES, confidence_colour
 
 DRAWN_MAX: Final = 5000
 """A browser stays quick with so many landslides; the largest are drawn, and the report says how many are not."""
@@ -119,20 +119,24 @@ def _embedded(image: NDArray[np.uint8]) -> str:
     return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
 
 
+def rings(polygons: Sequence[BaseGeometry], to_pixels: Affine) -> Iterator[list[tuple[float, float]]]:
+    """Yield every ring of polygons, outlines before holes, in pixels of a picture; ends are not repeated."""
+    matrix = np.array([[to_pixels.a, to_pixels.b, to_pixels.c], [to_pixels.d, to_pixels.e, to_pixels.f]])
+    for polygon in polygons:
+        for part in shapely.get_parts(polygon):
+            if part.geom_type == "Polygon":
+                for ring in (part.exterior, *part.interiors):
+                    points = shapely.get_coordinates(ring)[:-1] @ matrix[:, :2].T + matrix[:, 2]
+                    yield [(x, y) for x, y in points.tolist()]
+
+
 def _path(geometry: BaseGeometry, to_pixels: Affine) -> str:
     """Return a polygon as the path of an SVG, in pixels of the grid."""
-    parts = [part for part in shapely.get_parts(geometry) if part.geom_type == "Polygon"]
-    rings = [ring for part in parts for ring in (part.exterior, *part.interiors)]
-    matrix = np.array([[to_pixels.a, to_pixels.b, to_pixels.c], [to_pixels.d, to_pixels.e, to_pixels.f]])
-    path = []
-    for ring in rings:
-        points = shapely.get_coordinates(ring)[:-1] @ matrix[:, :2].T + matrix[:, 2]
-        path.append("M" + "L".join(f"{x:.5g} {y:.5g}" for x, y in points.tolist()) + "Z")
-    return "".join(path)
+    return "".join("M" + "L".join(f"{x:.5g} {y:.5g}" for x, y in ring) + "Z" for ring in rings([geometry], to_pixels))
 
 
 def _colour(confidence: float) -> str:
-    colour = next((colour for _, upper, colour in CONFIDENCE_CLASSES if confidence < upper), CONFIDENCE_CLASSES[-1][2])
+    colour = confidence_colour(confidence)
     return f'fill="rgb({colour})" stroke="rgb({colour})" fill-rule="evenodd"'
 
 

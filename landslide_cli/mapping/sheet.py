@@ -2,7 +2,7 @@
 
 import math
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -13,8 +13,8 @@ from rasterio.transform import Affine
 from shapely.geometry.base import BaseGeometry
 
 from landslide_cli.files import atomic
-from landslide_cli.mapping.report import Report
-from landslide_cli.mapping.styles import CONFIDENCE_CLASSES
+from landslide_cli.mapping.report import Report, rings
+from landslide_cli.mapping.styles import CONFIDENCE_CLASSES, confidence_colour
 
 DPI: Final = 200
 SIZE_PX: Final = (3307, 2339)
@@ -84,20 +84,17 @@ def _map(report: Report, to_sheet: Affine) -> Image.Image:
     picture.paste((60, 60, 60), mask=Image.composite(hatch, Image.new("L", size), hidden))
     groups: dict[str, list[BaseGeometry]] = {colour: [] for _, _, colour in CONFIDENCE_CLASSES}
     for polygon, record in zip(report.landslides.polygons, report.landslides.records, strict=True):
-        colour = next(
-            (c for _, upper, c in CONFIDENCE_CLASSES if record["confidence"] < upper), CONFIDENCE_CLASSES[-1][2]
-        )
         if polygon is not None:
-            groups[colour].append(polygon)
+            groups[confidence_colour(record["confidence"])].append(polygon)
     for colour, polygons in groups.items():
         red, green, blue = map(int, colour.split(","))
         fill = _mask(polygons, frame, size).point(lambda value: value * 150 // 255)
         picture.paste((red, green, blue), mask=fill)
         pen = ImageDraw.Draw(picture)
-        for ring in _rings(polygons, frame):
+        for ring in rings(polygons, frame):
             pen.line([*ring, ring[0]], (red, green, blue), 4)
     pen = ImageDraw.Draw(picture)
-    for ring in _rings([report.aoi], frame):
+    for ring in rings([report.aoi], frame):
         pen.line([*ring, ring[0]], (20, 20, 20), 5)
     return picture
 
@@ -108,21 +105,11 @@ def _mask(polygons: Sequence[BaseGeometry | None], frame: Affine, size: tuple[in
     for polygon in polygons:
         for part in shapely.get_parts(polygon):
             if part.geom_type == "Polygon":
-                outer, *holes = _rings([part], frame)
+                outer, *holes = rings([part], frame)
                 pen.polygon(outer, fill=255)
                 for hole in holes:
                     pen.polygon(hole, fill=0)
     return mask
-
-
-def _rings(polygons: Sequence[BaseGeometry], frame: Affine) -> Iterator[list[tuple[float, float]]]:
-    matrix = np.array([[frame.a, frame.b, frame.c], [frame.d, frame.e, frame.f]])
-    for polygon in polygons:
-        for part in shapely.get_parts(polygon):
-            if part.geom_type == "Polygon":
-                for ring in (part.exterior, *part.interiors):
-                    points = shapely.get_coordinates(ring)[:-1] @ matrix[:, :2].T + matrix[:, 2]
-                    yield [(x, y) for x, y in points.tolist()]
 
 
 def _coordinates(pen: ImageDraw.ImageDraw, to_sheet: Affine) -> None:

@@ -15,6 +15,11 @@ CONFIDENCE_CLASSES: Final = (
 """Lower and upper bound and colour; ColorBrewer's YlOrRd, told apart by colour-blind readers."""
 
 
+def confidence_colour(confidence: float) -> str:
+    """Return the colour of a landslide, as `CONFIDENCE_CLASSES` has it."""
+    return next((colour for _, upper, colour in CONFIDENCE_CLASSES if confidence < upper), CONFIDENCE_CLASSES[-1][2])
+
+
 def style(layer: str, fields: Sequence[str]) -> str:
     """Return the QML document of a layer, one of `RENDERERS`, with the words for its fields."""
     root = Element("qgis", version=QGIS_VERSION, styleCategories="Symbology|Fields")

@@ -9,7 +9,7 @@ from PIL import Image
 
 from landslide_cli import __version__
 from landslide_cli.event import PRODUCTS, Event
-from landslide_cli.imagery.bands import CLEAR, NODATA
+from landslide_cli.imagery.bands import CLEAR, NODATA, TRUE_COLOUR
 from landslide_cli.mapping.formats import Layer
 from landslide_cli.mapping.qgis import RasterLayer, VectorLayer, write_project
 from landslide_cli.mapping.report import Report, write_report
@@ -17,7 +17,6 @@ from landslide_cli.mapping.sheet import write_sheet
 
 PICTURE_PX = 1400
 """Longest side of the images in the report."""
-TRUE_COLOUR = ("B04", "B03", "B02")
 SWIR = ("B12", "B8A", "B04")
 
 

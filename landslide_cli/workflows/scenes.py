@@ -13,6 +13,7 @@ from landslide_cli.config import FetchConfig, Progress, silent
 from landslide_cli.errors import CatalogError, InputError, NoSceneError
 from landslide_cli.files import atomic
 from landslide_cli.imagery import load
+from landslide_cli.imagery.bands import TRUE_COLOUR
 from landslide_cli.imagery.clouds import unseen
 from landslide_cli.imagery.contact_sheet import Section, Thumbnail, View, draw_sheet
 from landslide_cli.imagery.scenes import Ranked, Scene
@@ -26,7 +27,6 @@ THUMBNAIL_PX: Final = 240
 """Longest side of the AOI on a thumbnail."""
 AROUND_PX: Final = 8
 """What a thumbnail shows around the AOI."""
-TRUE_COLOUR: Final = ("B04", "B03", "B02")
 _WORDS: Final = {"pre": "Before", "post": "After"}
 
 
