@@ -4,12 +4,12 @@ from shapely.geometry import box
 
 from landslide_cli.simulation.landslides import (
     SIZES_M2,
-    SOURCE_DEG,
     Scars,
     draw_areas_m2,
     make_scars,
     outline_of,
 )
+from landslide_cli.simulation.nature import PLAIN
 from landslide_cli.simulation.terrain import Terrain, make_terrain
 
 
@@ -49,7 +49,7 @@ def test_landslides_start_on_steep_ground_and_end_lower(terrain: Terrain, scars:
     slope = terrain.slope_deg(1.0)
     for slide in scars.slides:
         crown, toe = (tuple(point.round().astype(int)) for point in slide.path[[0, -1]])
-        assert slope[crown] > SOURCE_DEG
+        assert slope[crown] > PLAIN.source_deg
         assert terrain.elevation_m[crown] > terrain.elevation_m[toe]
 
 
@@ -90,3 +90,12 @@ def test_a_mapped_outline_is_laid_downhill() -> None:
 def test_what_is_no_shape_is_none() -> None:
     assert outline_of(box(0, 0, 1000, 1).segmentize(10)) is None
     assert outline_of(box(0, 0, 10, 10)) is None
+
+
+def test_they_start_on_ground_as_steep_as_it_takes(terrain: Terrain) -> None:
+    slope = terrain.slope_deg(1.0)
+    for source_deg in (15.0, 32.0):
+        scars = make_scars(terrain, np.random.default_rng(2), share=0.01, source_deg=source_deg)
+        crowns = [slope[tuple(slide.path[0].round().astype(int))] for slide in scars.slides]
+        assert crowns
+        assert min(crowns) > source_deg

@@ -21,6 +21,21 @@ def test_a_tilted_plane_stays_one(tmp_path: Path) -> None:
         assert np.allclose(np.tan(np.radians(inner)), 0.5, atol=0.01)
 
 
+def test_shrunk_mountains_keep_their_slopes_and_move_closer(tmp_path: Path) -> None:
+    rows, columns = np.indices((330, 330), dtype=np.float32)
+    # Ridges 1200 m apart, whose flanks rise by 0.5.
+    path = write_raster(tmp_path / "dem.tif", 500 + 15 * np.abs(columns % 40 - 20) + 0 * rows, pixel=30)
+    apart = []
+    for seed in range(8):
+        terrain = read_terrain(path, (300, 300), np.random.default_rng(seed))
+        flank = np.median(np.tan(np.radians(terrain.slope_deg()[20:-20, 20:-20])))
+        assert flank == pytest.approx(0.5, abs=0.05)
+        apart.append(np.ptp(terrain.elevation_m) * 4)
+    assert 350 < min(apart) < 700
+    assert 700 < max(apart) < 1250
+    assert np.ptp(read_terrain(path, (300, 300), np.random.default_rng(0), shrunk=1.0).elevation_m) > 280
+
+
 def test_pieces_avoid_gaps(tmp_path: Path) -> None:
     elevation = np.full((200, 200), 500, np.float32)
     elevation[:, :80] = 0

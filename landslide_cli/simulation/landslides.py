@@ -13,6 +13,7 @@ from shapely.geometry import Polygon
 
 from landslide_cli.imagery.bands import GSD_M
 from landslide_cli.simulation.arrays import Codes, Flags, Floats, fractal, ramp
+from landslide_cli.simulation.nature import PLAIN
 from landslide_cli.simulation.terrain import Terrain
 
 SIZES_M2 = (400.0, 60_000.0)
@@ -23,8 +24,6 @@ FINER = 4
 
 Outline: TypeAlias = npt.NDArray[np.float64]
 """(n, 2) x and y of a ring about its centre, of area 1, longest along x."""
-SOURCE_DEG = 25.0
-"""Steepness from which ground can fail."""
 STEP_M = 10.0
 """Distance between two points of a path."""
 
@@ -80,13 +79,15 @@ def make_scars(
     share: float,
     allowed: Flags | None = None,
     sizes_m2: tuple[float, float] = SIZES_M2,
-    spread: float = 0.16,
+    source_deg: float = PLAIN.source_deg,
+    spread: float = PLAIN.fresh_spread,
     outlines: Sequence[Outline] = (),
 ) -> Scars:
     """Landslides whose areas add up to about `share` of the terrain.
 
-    They start only where `allowed`, have areas within `sizes_m2` and differ in the logarithm of their brightness by
-    `spread`; some take the shape of one of `outlines`, turned so that it runs downhill.
+    They start only where `allowed` on ground steeper than `source_deg`, have areas within `sizes_m2` and differ in
+    the logarithm of their brightness by `spread`; some take the shape of one of `outlines`, turned so that it runs
+    downhill.
     """
     shape = terrain.shape
     smooth_m = gaussian_filter(terrain.elevation_m, 1.5, mode="nearest")
@@ -94,7 +95,7 @@ def make_scars(
     steep = terrain.slope_deg(1.0)
     # Triggering is patchy: a storm cell or a rupture has a centre.
     intensity = np.exp(1.1 * fractal(shape, rng, exponent=3.0, shortest_px=40))
-    weight = ramp(steep, SOURCE_DEG, 40.0) * intensity * (steep > SOURCE_DEG)
+    weight = ramp(steep, source_deg, source_deg + 15.0) * intensity * (steep > source_deg)
     if allowed is not None:
         weight = weight * allowed
     scars = Scars(

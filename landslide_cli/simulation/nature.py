@@ -53,6 +53,8 @@ class Nature:
     """The soils that landslides lay bare here."""
     fresh_share: float = 0.022
     """Share of the ground that fails in the event."""
+    source_deg: float = 25.0
+    """Steepness from which the ground fails here."""
     fresh_spread: float = 0.16
     """Deviation of the logarithm of the brightness of fresh soil, from landslide to landslide."""
     sizes_m2: tuple[float, float] = (400.0, 60_000.0)
@@ -111,7 +113,9 @@ def draw_nature(rng: np.random.Generator) -> Nature:
         drift=float(np.exp(rng.uniform(np.log(0.02), np.log(0.22)))),
         fresh=(FRESH[palette[0]], FRESH[palette[1]], FRESH[palette[2]]),
         # Some events leave a scar here and there, others strip whole slopes.
-        fresh_share=float(np.exp(rng.uniform(np.log(0.004), np.log(0.05)))),
+        fresh_share=float(np.exp(rng.uniform(np.log(0.004), np.log(0.15)))),
+        # Loose ash on low hills fails where rock on a mountain side stands.
+        source_deg=float(rng.uniform(15.0, 32.0)),
         fresh_spread=float(rng.uniform(0.12, 0.26)),
         sizes_m2=(100.0, 100_000.0),
         changes=changes,

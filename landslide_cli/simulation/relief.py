@@ -20,15 +20,21 @@ RIVER_KM2: Final = 3.0
 FLOOR_M: Final = 700.0
 """Half the width of a valley floor; how much of it is flat, the slope says."""
 TRIES: Final = 400
+SHRUNK_MOST: Final = 3.0
+"""A model of 30 m has nothing finer than 10 m to show."""
 
 
-def read_terrain(path: Path, shape: tuple[int, int], rng: np.random.Generator) -> Terrain:
-    """A random piece of the elevation model `path`, turned and mirrored at random, on a grid of 10 m.
+def read_terrain(path: Path, shape: tuple[int, int], rng: np.random.Generator, shrunk: float = SHRUNK_MOST) -> Terrain:
+    """A random piece of the elevation model `path`, turned, mirrored and shrunk at random, on a grid of 10 m.
+
+    Shrunk in all three directions mountains turn into hills with slopes as steep and ravines as close as those in
+    which an earthquake leaves thousands of small scars.
 
     Args:
         path: elevation in metres, on a grid in metres of 5 to 60 m.
         shape: height and width of the terrain, pixels of 10 m.
         rng: chooses the piece.
+        shrunk: at most by this factor; less where the model is too small for it.
 
     Raises:
         InputError: the file cannot be read or has no gap-free piece of this size.
@@ -41,23 +47,25 @@ def read_terrain(path: Path, shape: tuple[int, int], rng: np.random.Generator) -
                     f"--dem {path} must be in metres with pixels of 5 to 60 m (CRS {source.crs}, pixel {gsd_m:g}); "
                     "warp it to UTM first"
                 )
-            height, width = (ceil(side * GSD_M / gsd_m) + 4 for side in shape)
-            if bool(rng.integers(2)):
-                # Turned by a quarter below.
-                height, width, turned = width, height, 1
-            else:
-                turned = 0
-            if height > source.height or width > source.width:
-                raise InputError(
-                    f"--dem {path} has {source.height} x {source.width} px; the events need {height} x {width}. Give a "
-                    "larger one, or a smaller --size-px"
-                )
             elevation = source.read(1).astype(np.float32)
             # Models in integers mark gaps by 0 as often as by their nodata.
             known = (elevation != 0) & (source.read_masks(1) > 0) & np.isfinite(elevation)
     except RasterioError as error:
         raise InputError(f"--dem {path} cannot be read ({error})") from error
-    for _ in range(TRIES):
+    turned = int(rng.integers(4))
+    if turned % 2:
+        shape = shape[::-1]
+    room = min((side - 4) * gsd_m / (needed * GSD_M) for side, needed in zip(elevation.shape, shape, strict=True))
+    for attempt in range(TRIES):
+        # Smaller pieces where there is no large one without a gap.
+        most = max(min(shrunk ** (1.0 - attempt / TRIES), room), 1.0)
+        factor = float(np.exp(rng.uniform(0.0, np.log(most))))
+        height, width = (ceil(side * factor * GSD_M / gsd_m) + 4 for side in shape)
+        if height > elevation.shape[0] or width > elevation.shape[1]:
+            raise InputError(
+                f"--dem {path} has {elevation.shape[0]} x {elevation.shape[1]} px; the events need {height} x {width}. "
+                "Give a larger one, or a smaller --size-px"
+            )
         row = int(rng.integers(elevation.shape[0] - height + 1))
         column = int(rng.integers(elevation.shape[1] - width + 1))
         window = Window(column, row, width, height).toslices()
@@ -65,12 +73,14 @@ def read_terrain(path: Path, shape: tuple[int, int], rng: np.random.Generator) -
             break
     else:
         raise InputError(f"--dem {path} has no piece of {height} x {width} px without a gap; give a smaller --size-px")
-    piece = np.rot90(elevation[window], turned + 2 * int(rng.integers(2)))
-    if bool(rng.integers(2)):
-        piece = piece[:, ::-1]
+    piece = elevation[window]
+    piece = piece.min() + (piece - piece.min()) / np.float32(factor)
     # Whole metres would show as terraces.
-    fine = zoom(gaussian_filter(piece, 0.6), gsd_m / GSD_M, order=3, mode="nearest", grid_mode=True)
-    return with_rivers(np.ascontiguousarray(fine[: shape[0], : shape[1]], dtype=np.float32))
+    fine = zoom(gaussian_filter(piece, 0.6), gsd_m / factor / GSD_M, order=3, mode="nearest", grid_mode=True)
+    fine = np.rot90(fine[: shape[0], : shape[1]], turned)
+    if bool(rng.integers(2)):
+        fine = fine[:, ::-1]
+    return with_rivers(np.ascontiguousarray(fine, dtype=np.float32))
 
 
 def with_rivers(elevation_m: npt.NDArray[np.float32], cell_px: int = 6) -> Terrain:

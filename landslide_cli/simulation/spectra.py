@@ -101,7 +101,7 @@ HAZE: Final[Floats] = np.array(
 """(12,) reflectance of dense haze."""
 
 DIFFUSE: Final[Floats] = np.array(
-    (0.42, 0.36, 0.30, 0.26, 0.25, 0.23, 0.22, 0.22, 0.21, 0.21, 0.17, 0.15), dtype=np.float32
+    (0.38, 0.31, 0.24, 0.19, 0.17, 0.15, 0.14, 0.13, 0.12, 0.12, 0.09, 0.08), dtype=np.float32
 )
 """(12,) share of the light that comes from the sky and the slopes around, not from the sun."""
 

@@ -63,7 +63,7 @@ def make_world(
     """Cover the terrain and let landslides happen on it; some take the shape of `outlines`."""
     surface = make_surface(terrain, rng, nature)
     before, after = surface.before, surface.after
-    old = make_scars(terrain, rng, share=OLD_SHARE)
+    old = make_scars(terrain, rng, share=OLD_SHARE, source_deg=nature.source_deg)
     for shares in (before, after):
         # Pioneers have come back since.
         lay_bare(shares, old, regrowth=0.45)
@@ -73,7 +73,7 @@ def make_world(
         ground &= before[list(PLANTS)].sum(axis=0) > 0.4
     scars = make_scars(
         terrain, rng, share=nature.fresh_share, allowed=ground & (old.cover < 0.1), sizes_m2=nature.sizes_m2,
-        spread=nature.fresh_spread, outlines=outlines,
+        source_deg=nature.source_deg, spread=nature.fresh_spread, outlines=outlines,
     )  # fmt: skip
     lay_bare(after, scars, regrowth=0.0, fresh=nature.fresh)
     changes = np.where(scars.cover > 0.05, np.uint8(0), surface.changes)
