@@ -218,7 +218,7 @@ _NOT_PARAMETERS = {"out", "overwrite", "events", "inventory"}
 
 
 LOSSES = ("binary", "two-class")
-NORMALISATIONS = ("paper", "released")
+NORMALISATIONS = ("paper", "released", "logarithm")
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,6 +240,11 @@ class Recipe:
     decay: float = 0.99
     """Factor of the learning rate from epoch to epoch; the paper says only that it is exponential, this is the
     released code's."""
+    dates_together: bool = False
+    """Show the encoder both dates in one batch: batch norm then does not level what changed in a whole window, which
+    it does not when predicting either. The published networks learned from one date at a time."""
+    norm_momentum: float = 0.1
+    """Share of a batch in the running statistics of batch norm; small batches want less than torch's own."""
     weight_decay: float = 1e-4
     gradient_clip: float | None = None
     """Largest norm of the gradient; none where not given."""
@@ -260,6 +265,8 @@ class Recipe:
     """Share of the images that take the histograms of another image."""
     misregistration_px: int = 1
     """Each date is moved by up to this in rows and columns."""
+    elevation_shift_m: float = 0.0
+    """The elevation of each window is raised or lowered by up to this: landslides know no sea level."""
     band_dropout: float = 0.0
     """Share of the windows in which some bands, drawn anew, are blank on both dates: a network that learned so can
     do without a band."""

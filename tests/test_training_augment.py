@@ -162,6 +162,24 @@ def test_jitter_is_small_and_keeps_the_order_of_pixels(batch: dict[str, Tensor])
     assert torch.equal(changed[0, 0].flatten().argsort(), image[0, 0].flatten().argsort())
 
 
+def test_jitter_leaves_what_was_seen_above_0_and_missing_bands_missing() -> None:
+    image = torch.cat([torch.zeros(8, 1, 6, 6), torch.full((8, 1, 6, 6), 4000.0)], dim=1)
+    image[:, 1, 0, 0] = 1
+    changed = a.jitter(image, 0.9, 0.9)
+    assert not changed[:, 0].any()
+    assert (changed[:, 1] >= 1).all()
+
+
+def test_elevation_moves_as_a_whole_and_nothing_else(batch: dict[str, Tensor]) -> None:
+    moved = a.augment(batch, replace(QUIET, elevation_shift_m=500))
+    steps = (moved["terrain"] - batch["terrain"])[:, 0]
+    torch.testing.assert_close(steps, steps.mean((-2, -1), keepdim=True).expand_as(steps), rtol=0, atol=1e-3)
+    assert (steps.abs() <= 500).all()
+    assert len(set(steps[:, 0, 0].tolist())) == 4
+    assert torch.equal(moved["terrain"][:, 1:], batch["terrain"][:, 1:])
+    assert torch.equal(moved["pre"], batch["pre"])
+
+
 def test_a_date_is_moved_by_a_pixel_at_most(batch: dict[str, Tensor]) -> None:
     moved = a.shift(batch["pre"], 1)
     for before, after in zip(batch["pre"], moved, strict=True):

@@ -142,6 +142,23 @@ def test_bands_that_tinycd_cannot_mix_are_refused() -> None:
         build_network("tinycd", bands=4)
 
 
+@pytest.mark.parametrize("name", ["bbunet", "unet-siam-diff"])
+def test_together_a_change_of_the_whole_window_is_not_levelled(name: str) -> None:
+    torch.manual_seed(0)
+    network = build_network(name, bands=3, encoder="resnet18", dates_together=True)
+    image = torch.rand(2, 3, 64, 64)
+    with torch.no_grad():
+        together = network.differences(image, image + 1)[0]
+        network.dates_together = False
+        apart = network.differences(image, image + 1)[0]
+        network.eval()
+        network.dates_together = True
+        predicting = network.differences(image, image + 1)
+        network.dates_together = False
+        assert all(torch.equal(a, b) for a, b in zip(predicting, network.differences(image, image + 1), strict=True))
+    assert together.abs().mean() > 2 * apart.abs().mean()
+
+
 def test_unknown_name_lists_the_known_ones() -> None:
     with pytest.raises(InputError, match=", ".join(sorted(NETWORKS))):
         build_network("resunet")

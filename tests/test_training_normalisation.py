@@ -6,6 +6,7 @@ import torch
 from reference_models import Published, each_published, needs_reference, reference_inputs, reference_output
 from torch import Tensor
 
+from landslide_cli.config import NORMALISATIONS as CHOICES
 from landslide_cli.training.export import SelfContained
 from landslide_cli.training.normalisation import NORMALISATIONS, PaperNormalisation, ReleasedNormalisation
 
@@ -25,12 +26,24 @@ def test_released_gives_the_published_probability_from_raw_inputs(published: Pub
     assert np.abs(probability - reference_output(f"{published.reference}.raw")).max() <= 1e-4
 
 
-@pytest.mark.parametrize("normalisation", NORMALISATIONS.values())
+@pytest.mark.parametrize("normalisation", [PaperNormalisation, ReleasedNormalisation])
 def test_images_become_reflectance_within_0_and_1(normalisation: type[PaperNormalisation]) -> None:
     image = torch.tensor([0.0, 1, 5000, 10_000, 20_000]).view(1, 5, 1, 1)
     pre, post, _ = normalisation()(image, 2 * image, terrain(0, 0, 0))
     torch.testing.assert_close(pre.flatten(), torch.tensor([0, 1e-4, 0.5, 1, 1]))
     torch.testing.assert_close(post.flatten(), torch.tensor([0, 2e-4, 1, 1, 1]))
+
+
+def test_in_logarithms_half_the_light_is_the_same_everywhere_and_a_missing_band_is_nothing() -> None:
+    image = torch.tensor([0.0, 900, 1900, 5900, 9900]).view(1, 5, 1, 1)
+    # Faint reflectance is added: 0.01 and half of it are told apart less.
+    shaded = torch.where(image > 0, (image + 100) / 2 - 100, 0.0)
+    sunny, dark, ground = NORMALISATIONS["logarithm"]()(image, shaded, terrain(1000, 45, 90))
+    assert sunny.flatten()[:2].tolist() == [0, 0]
+    assert dark.flatten()[0] == 0
+    torch.testing.assert_close((sunny - dark).flatten()[1:], torch.full((4,), float(np.log(2))))
+    torch.testing.assert_close(ground.flatten(), torch.tensor([0.2, 0.5, 1, 0]))
+    assert set(NORMALISATIONS) == set(CHOICES)
 
 
 # Resampled sines and cosines are shorter than 1; only their direction counts.

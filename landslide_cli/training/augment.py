@@ -11,11 +11,13 @@ from torch import Tensor
 from torch.nn import functional
 
 from landslide_cli.config import Recipe
+from landslide_cli.imagery.bands import NODATA
 from landslide_cli.training.dataset import Sample
 
+ELEVATION: Final = 0
 ASPECT_SIN: Final = 2
 ASPECT_COS: Final = 3
-"""Channels of the terrain: the parts of the aspect towards east and towards north."""
+"""Channels of the terrain; of the aspect the parts towards east and towards north."""
 
 IMAGES: Final = ("pre", "post")
 MASKS: Final = ("landslide", "weight")
@@ -38,6 +40,8 @@ def augment(batch: Sample, recipe: Recipe) -> Sample:
         batch = rotate(batch, recipe.rotation_deg * (2 * torch.rand(count, device=device) - 1))
     if recipe.negatives:
         batch = draw_negatives(batch, recipe.negatives)
+    if recipe.elevation_shift_m:
+        batch = {**batch, "terrain": shift_elevation(batch["terrain"], recipe.elevation_shift_m)}
     images = {name: batch[name] for name in IMAGES}
     for name, image in images.items():
         matched = image
@@ -123,12 +127,22 @@ def match_histograms(image: Tensor, other: Tensor) -> Tensor:
 
 
 def jitter(image: Tensor, brightness: float, contrast: float) -> Tensor:
-    """Change brightness and contrast of each window (N, B, H, W), all bands alike, by up to these shares."""
+    """Change brightness and contrast of each window (N, B, H, W), all bands alike, by up to these shares.
+
+    What was seen stays above 0, and what is 0 for want of a band stays so.
+    """
     count = len(image)
     gain = 1 + brightness * (2 * torch.rand(count, 1, 1, 1, device=image.device) - 1)
     stretch = 1 + contrast * (2 * torch.rand(count, 1, 1, 1, device=image.device) - 1)
     mean = image.mean(dim=(-2, -1), keepdim=True)
-    return (image * stretch + mean * (1 - stretch)) * gain
+    return torch.where(image > 0, ((image * stretch + mean * (1 - stretch)) * gain).clamp(min=NODATA + 1), 0.0)
+
+
+def shift_elevation(terrain: Tensor, most_m: float) -> Tensor:
+    """Raise or lower the elevation of each window of terrain (N, 4, H, W) by up to `most_m`."""
+    shifted = terrain.clone()
+    shifted[:, ELEVATION] += most_m * (2 * torch.rand(len(terrain), 1, 1, device=terrain.device) - 1)
+    return shifted
 
 
 def drop_bands(images: Sample, share: float) -> Sample:

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from lightning.pytorch import LightningModule
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from landslide_cli.config import Recipe
 from landslide_cli.errors import ModelError
@@ -32,8 +32,13 @@ class ChangeModule(LightningModule):
         """
         super().__init__()
         self.recipe = recipe
-        encoder = {"encoder": recipe.encoder} if recipe.encoder else {}
-        self.network = build_network(recipe.model, bands=len(recipe.bands), **encoder)
+        options: dict[str, Any] = {"encoder": recipe.encoder} if recipe.encoder else {}
+        if recipe.dates_together:
+            options["dates_together"] = True
+        self.network = build_network(recipe.model, bands=len(recipe.bands), **options)
+        for layer in self.network.modules():
+            if isinstance(layer, nn.BatchNorm2d):
+                layer.momentum = recipe.norm_momentum
         # A third faster on processors, and what tensor cores want.
         self.network.to(memory_format=torch.channels_last)
         self.normalisation = NORMALISATIONS[recipe.normalisation]()

@@ -11,6 +11,10 @@ from landslide_cli.imagery.bands import REFLECTANCE_ONE
 HIGHEST_M = 5000.0
 RELEASED_HIGHEST_M = 3000.0
 STEEPEST_DEG = 90.0
+GREY = 0.1
+"""Reflectance whose logarithm counts as 0: between soil and forest."""
+FAINT = 0.01
+"""Reflectance added before taking logarithms, or noise in shadows would fill half of their range."""
 
 
 class PaperNormalisation(nn.Module):
@@ -63,9 +67,26 @@ class ReleasedNormalisation(nn.Module):
         return _reflectance(pre), _reflectance(post), torch.cat(bands, dim=1)
 
 
-NORMALISATIONS: Final[Mapping[str, type[PaperNormalisation] | type[ReleasedNormalisation]]] = {
+class LogarithmNormalisation(PaperNormalisation):
+    """Logarithms of reflectance, so that light and shade add to all bands alike and go away in differences of dates.
+
+    The terrain is as in the paper.
+    """
+
+    def forward(self, pre: Tensor, post: Tensor, terrain: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Normalise a batch; arguments and terrain as in `PaperNormalisation.forward`.
+
+        Returns:
+            The images as natural logarithms of reflectance, between -2.4 for black and 2.2, 0 where it is 0.1; 0 too
+            where a digital number is 0: the band is missing there.
+        """
+        return _logarithm(pre), _logarithm(post), terrain * self.terrain_scale
+
+
+NORMALISATIONS: Final[Mapping[str, type[nn.Module]]] = {
     "paper": PaperNormalisation,
     "released": ReleasedNormalisation,
+    "logarithm": LogarithmNormalisation,
 }
 """The normalisations by name."""
 
@@ -73,3 +94,9 @@ NORMALISATIONS: Final[Mapping[str, type[PaperNormalisation] | type[ReleasedNorma
 def _reflectance(image: Tensor) -> Tensor:
     """Return digital numbers as reflectance, clipped to 0..1."""
     return torch.clamp(image / REFLECTANCE_ONE, 0.0, 1.0)
+
+
+def _logarithm(image: Tensor) -> Tensor:
+    """Return digital numbers as logarithms of reflectance, 0 where there is none."""
+    logarithm = torch.log((_reflectance(image) + FAINT) / GREY)
+    return torch.where(image > 0, logarithm, 0.0)

@@ -236,6 +236,8 @@ def check_recipe(recipe: Recipe) -> None:
         "windows_per_epoch": (recipe.windows_per_epoch is None or _whole(recipe.windows_per_epoch, 2), "at least 2"),
         "learning_rate": (_within(recipe.learning_rate, 1e-12, 10), "above 0 and at most 10"),
         "decay": (_within(recipe.decay, 1e-12, 1), "above 0 and at most 1"),
+        "norm_momentum": (_within(recipe.norm_momentum, 1e-6, 1), "above 0 and at most 1"),
+        "elevation_shift_m": (_within(recipe.elevation_shift_m, 0, 9000), "within 0..9000"),
         "weight_decay": (_within(recipe.weight_decay, 0, 1), "within 0..1"),
         "landslide_weight": (_within(recipe.landslide_weight, 1e-12, 1e6), "above 0"),
         "dice_weight": (_within(recipe.dice_weight, 0, 100), "within 0..100"),

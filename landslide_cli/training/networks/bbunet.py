@@ -36,7 +36,11 @@ class BBUNet(DifferenceUNet):
     reads_terrain = True
 
     def __init__(
-        self, bands: int = len(BANDS), terrain_bands: int = len(TERRAIN_BANDS), encoder: str = "resnet18"
+        self,
+        bands: int = len(BANDS),
+        terrain_bands: int = len(TERRAIN_BANDS),
+        encoder: str = "resnet18",
+        dates_together: bool = False,
     ) -> None:
         """Build the network with random weights.
 
@@ -44,11 +48,12 @@ class BBUNet(DifferenceUNet):
             bands: channels of each image.
             terrain_bands: channels of the terrain.
             encoder: name in segmentation-models-pytorch of the encoder, the same for images and terrain.
+            dates_together: learn from both dates as one batch, see `Recipe.dates_together`.
 
         Raises:
             InputError: the encoder is unknown, or gives no map at one of the levels.
         """
-        super().__init__(bands, encoder, attention="scse")
+        super().__init__(bands, encoder, "scse", dates_together)
         self.dem_encoder = build_encoder(encoder, terrain_bands)
         self.fusion_module = nn.ModuleDict(
             {

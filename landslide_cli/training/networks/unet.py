@@ -4,6 +4,7 @@ import re
 from typing import Any, Final
 
 import segmentation_models_pytorch as smp
+import torch
 from torch import Tensor
 
 from landslide_cli.errors import InputError
@@ -16,18 +17,20 @@ DEPTH: Final = 5
 class DifferenceUNet(ChangeNetwork):
     """One encoder for both dates, whose differences at each level go through one decoder."""
 
-    def __init__(self, bands: int, encoder: str, attention: str | None = None) -> None:
+    def __init__(self, bands: int, encoder: str, attention: str | None = None, dates_together: bool = False) -> None:
         """Build the network with random weights.
 
         Args:
             bands: channels of each image.
             encoder: its name in segmentation-models-pytorch.
             attention: kind of attention in the decoder, such as `scse`.
+            dates_together: learn from both dates as one batch, see `Recipe.dates_together`.
 
         Raises:
             InputError: the encoder is unknown, or gives no map at one of the levels.
         """
         super().__init__()
+        self.dates_together = dates_together
         self.encoder = build_encoder(encoder, bands)
         decoded: Any = smp.Unet(encoder, encoder_weights=None, in_channels=bands, decoder_attention_type=attention)
         self.decoder = decoded.decoder
@@ -35,6 +38,9 @@ class DifferenceUNet(ChangeNetwork):
 
     def differences(self, pre: Tensor, post: Tensor) -> list[Tensor]:
         """Return what changed at levels 1 to `DEPTH`, (N, C, H / 2^level, W / 2^level) each."""
+        if self.dates_together and self.training:
+            both = [maps.chunk(2) for maps in self.encoder(torch.cat([pre, post]))[1:]]
+            return [after - before for before, after in both]
         # One date at a time: batch norm sees each date's own statistics, as in the published training.
         pre_maps, post_maps = self.encoder(pre), self.encoder(post)
         return [after - before for before, after in zip(pre_maps[1:], post_maps[1:], strict=True)]
