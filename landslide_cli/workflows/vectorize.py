@@ -45,6 +45,8 @@ ALWAYS: Final = (
     "sheet",
 )  # fmt: skip
 """Products that are made whatever the options."""
+MERGE_MAX_M: Final = 200
+"""Parts farther from each other are no single landslide; it also bounds the time that looking for them takes."""
 CACHE_BYTES: Final = 128 * 2**20
 """Of GDAL: strips are read once, and what it keeps of them would be a twentieth of the machine's memory."""
 _BY_USER: Final = 1
@@ -80,7 +82,13 @@ def vectorize(config: VectorizeConfig, progress: Progress = silent) -> Vectorize
     if not event.has("probability"):
         raise InputError(f"{event.folder} has no probability.tif; run `landslide predict {event.folder}` first")
     prediction = event.step("predict")
+    if not {"model", "threshold"} <= set(prediction):
+        raise InputError(
+            f"event.json does not tell which model made probability.tif; run `landslide predict {event.folder}` again"
+        )
     threshold = prediction["threshold"] if config.threshold is None else config.threshold
+    if config.grow is not None and config.grow > threshold:
+        raise InputError(f"--grow {config.grow:g} is above the threshold of {threshold:g}; give a lower probability")
     progress("finding regions", 0)
     with rasterio.open(event.path("probability")) as source:
         percent, transform, crs = source.read(1), source.transform, source.crs.to_string()
@@ -156,6 +164,10 @@ def _check(config: VectorizeConfig) -> list[str]:
     for option, value in (("--min-area", config.min_area), ("--simplify", config.simplify), ("--merge", config.merge)):
         if not 0 <= value < float("inf"):
             raise InputError(f"{option} {value:g} must be a number from 0 up")
+    if config.merge > MERGE_MAX_M:
+        raise InputError(
+            f"--merge {config.merge:g} is over {MERGE_MAX_M} m, too far apart for one landslide; give less"
+        )
     formats = [name.strip() for name in config.formats.split(",") if name.strip()]
     for name in formats:
         if name not in FORMATS:
