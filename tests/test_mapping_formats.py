@@ -90,7 +90,9 @@ SUFFIXES = {"flatgeobuf": ".fgb", "geoparquet": ".parquet", "shapefile": ".shp.z
 def test_other_formats_read_back(tmp_path: Path, kind: str) -> None:
     path = tmp_path / f"a{SUFFIXES[kind]}"
     write_as(kind, layer(), path)
+    assert fiona.listlayers(path) == ["landslides"]
     with fiona.open(path) as source:
+        assert source.name == "landslides"
         assert [feature.properties["model"] for feature in source] == ["m é", "m é"]
         areas = sorted(shape(feature.geometry).area for feature in source)
         assert source.crs.to_epsg() == (4326 if kind == "flatgeobuf" else 32618)
@@ -118,6 +120,8 @@ def test_kml_keeps_names_from_becoming_markup(tmp_path: Path) -> None:
     write_as("kml", evil, tmp_path / "a.kml")
     texts = [element.text for element in parse(tmp_path / "a.kml").iter() if element.get("name") == "model"]
     assert "<b>&\"'" in texts
+    assert ".part" not in (tmp_path / "a.kml").read_text()
+    assert "<Folder><name>landslides</name>" in (tmp_path / "a.kml").read_text()
 
 
 def test_the_points_of_the_table_lie_in_their_landslides_and_run_no_formula(tmp_path: Path) -> None:

@@ -37,7 +37,7 @@ def report(count: int = 3) -> Report:
         totals={"landslides": str(count), "x": EVIL},
         model={"model": EVIL},
         limits=EVIL,
-        scenes=[{"side": "pre", "datetime": None, "id": EVIL}],
+        scenes=[{"side": "pre", "datetime": None, "id": EVIL}, {"side": "pre", "datetime": None, "id": "granule 2"}],
         pre_date=EVIL,
         post_date="2021-08-19",
         software="landslide 1",
@@ -88,6 +88,11 @@ def test_landslides_lie_where_they_are_with_their_records(page: str) -> None:
     assert first
     assert sorted(first[1].split("L")) == ["10 100", "10 85", "20 100", "20 85"]
     assert page.count('class="hidden"') == 1
+
+
+def test_granules_of_one_time_are_all_named(page: str) -> None:
+    assert page.count("pre date unknown") == 2
+    assert "granule 2" in page
 
 
 def test_an_event_without_landslides_has_a_report(tmp_path: Path) -> None:

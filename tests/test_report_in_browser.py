@@ -21,6 +21,8 @@ seen.cuts = [swipeTo(250), swipeTo(750)];
 const first = document.querySelector("path.slide");
 seen.before = document.querySelectorAll("#chosen tr").length;
 first.dispatchEvent(new MouseEvent("click", { bubbles: true }));
+const chosen = document.getElementById("chosen").getBoundingClientRect();
+seen.inView = chosen.top >= 0 && chosen.top < window.innerHeight;
 seen.after = [...document.querySelectorAll("#chosen tr")].map(row => row.textContent);
 const layer = document.querySelector("[data-layer=not_analysed]");
 layer.click();
@@ -57,6 +59,7 @@ def test_swipe_click_layers_and_zoom_work_without_a_network(tmp_path: Path, size
     left, right = seen["cuts"]
     assert 0 < left < right
     assert seen["before"] == 0
+    assert seen["inView"]
     assert "Confidence: mean probability0.75" in seen["after"]
     assert any("onerror" in row for row in seen["after"]), "shown as text"
     assert seen["hidden"] == "none"

@@ -122,15 +122,19 @@ def landslide_attributes(
     return [{name: record.get(name) for name in LANDSLIDE_FIELDS} for record in records]
 
 
-def ellipsoidal_area_m2(polygons: Sequence[BaseGeometry], crs: str) -> NDArray[np.float64]:
-    """Return areas on the ellipsoid of polygons small enough that the scale of the projection is one all over each."""
+def ellipsoidal_area_m2(polygons: Sequence[BaseGeometry | None], crs: str) -> NDArray[np.float64]:
+    """Return areas on the ellipsoid, measured in an equal-area projection around the polygons."""
     if not polygons:
         return np.zeros(0)
     outlines = np.array(polygons, dtype=object)
-    centres = shapely.get_coordinates(shapely.centroid(outlines))
-    projection = Proj(crs)
-    longitude, latitude = Transformer.from_crs(crs, projection.crs.geodetic_crs, always_xy=True).transform(*centres.T)
-    return np.asarray(shapely.area(outlines) / projection.get_factors(longitude, latitude).areal_scale)
+    west, south, east, north = shapely.total_bounds(outlines)
+    geodetic = Proj(crs).crs.geodetic_crs
+    longitude, latitude = Transformer.from_crs(crs, geodetic, always_xy=True).transform(
+        (west + east) / 2, (south + north) / 2
+    )
+    equal = {"proj": "laea", "lon_0": longitude, "lat_0": latitude, "ellps": "WGS84", "type": "crs"}
+    to_equal = Transformer.from_crs(crs, equal, always_xy=True).transform
+    return np.asarray(shapely.area(shapely.transform(outlines, to_equal, interleaved=False)))
 
 
 def mean(pixels: Pixels, values: NDArray[np.floating], count: int) -> NDArray[np.float64]:

@@ -3,10 +3,12 @@
 import csv
 import json
 import sqlite3
+import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 import fiona
@@ -89,7 +91,7 @@ def write_as(kind: str, layer: Layer, path: Path) -> None:
         elif kind == "shapefile":
             fields = {_SHORT.get(name, name): kind for name, kind in layer.fields.items()}
             records = [{_SHORT.get(name, name): value for name, value in record.items()} for record in layer.records]
-            _write(replace(layer, fields=fields, records=records), temporary, "ESRI Shapefile", ENCODING="UTF-8")
+            _write_shapefile(replace(layer, fields=fields, records=records), temporary)
         elif kind == "kml":
             with _may_write("KML"):
                 _write(_geographic(layer), temporary, "KML", NameField="id")
@@ -102,7 +104,7 @@ def _write(layer: Layer, path: Path, driver: str, **options: str) -> None:
     table = bool(layer.polygons) and layer.polygons[0] is None
     geometry = "None" if table else "MultiPolygon" if many else "Polygon" if driver == "ESRI Shapefile" else "Unknown"
     with fiona.open(
-        path, "w", driver=driver, layer=layer.name if driver == "GPKG" else None,
+        path, "w", driver=driver, layer=layer.name if driver in ("GPKG", "FlatGeobuf", "KML") else None,
         crs=None if table else CRS.from_string(layer.crs),
         schema={"geometry": geometry, "properties": dict(layer.fields)}, **options,
     ) as target:  # fmt: skip
@@ -114,6 +116,15 @@ def _write(layer: Layer, path: Path, driver: str, **options: str) -> None:
             }
             for p, r in zip(layer.polygons, layer.records, strict=True)
         )
+
+
+def _write_shapefile(layer: Layer, path: Path) -> None:
+    """Write a zipped shapefile, whose files inside are named as the layer is."""
+    with TemporaryDirectory(dir=path.parent) as folder:
+        _write(layer, Path(folder) / f"{layer.name}.shp", "ESRI Shapefile", ENCODING="UTF-8")
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+            for file in sorted(Path(folder).iterdir()):
+                archive.write(file, file.name)
 
 
 def _write_styles(layers: Sequence[Layer], path: Path) -> None:

@@ -10,6 +10,7 @@ import shapely
 from numpy.typing import NDArray
 from rasterio.transform import Affine
 from scipy import ndimage
+from shapely import STRtree
 from shapely.geometry import LinearRing, Polygon, shape
 from shapely.geometry.base import BaseGeometry
 
@@ -26,6 +27,12 @@ class Regions:
     """(H, W), 0 outside of all regions."""
     pixels: NDArray[np.int64]
     """Number of pixels of each region."""
+
+    def only(self, kept: NDArray[np.int64]) -> "Regions":
+        """Return the regions `kept` (numbers from 0), numbered anew in that order."""
+        renumber = np.zeros(self.count + 1, np.int32)
+        renumber[kept + 1] = np.arange(1, len(kept) + 1)
+        return Regions(renumber[self.labels], self.pixels[kept])
 
     @property
     def count(self) -> int:
@@ -115,6 +122,28 @@ def _rounded(ring: LinearRing) -> NDArray[np.float64]:
         following = np.roll(points, -1, axis=0)
         points = np.stack([0.75 * points + 0.25 * following, 0.25 * points + 0.75 * following], axis=1).reshape(-1, 2)
     return points
+
+
+def clipped(outlines: Sequence[BaseGeometry], area: BaseGeometry, hidden: Sequence[BaseGeometry]) -> list[BaseGeometry]:
+    """Cut off what lies outside of `area` or in the `hidden` polygons; an outline of which nothing is left is empty."""
+    found = np.empty(len(outlines), dtype=object)
+    found[:] = outlines
+    shapely.prepare(area)
+    across = ~shapely.covers(area, found)
+    found[across] = shapely.intersection(found[across], area)
+    if len(hidden):
+        for number, near in _by_first(*STRtree(hidden).query(found, predicate="intersects")):
+            west, south, east, north = found[number].buffer(1).bounds
+            # Of a cloud over half the scene only what is at hand.
+            parts = [shapely.make_valid(shapely.clip_by_rect(hidden[n], west, south, east, north)) for n in near]
+            found[number] = found[number] - shapely.union_all(parts)
+    return list(_only_polygons(found))
+
+
+def _by_first(first: NDArray[np.int64], second: NDArray[np.int64]) -> Iterator[tuple[int, list[int]]]:
+    """Yield each of `first` with all of `second` that stand beside it."""
+    for number in np.unique(first).tolist():
+        yield number, second[first == number].tolist()
 
 
 def _disc(radius: float) -> NDArray[np.bool_]:

@@ -3,7 +3,7 @@
 import base64
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from importlib.resources import files
@@ -96,7 +96,7 @@ def write_report(report: Report, path: Path) -> None:
         "totals": _table(report.totals),
         "model": _table(report.model),
         "limits": f"<p>{escape(report.limits)}</p>",
-        "scenes": _table({f"{s['side']} {(s['datetime'] or 'date unknown')[:16]}": s["id"] for s in report.scenes}),
+        "scenes": _rows((f"{s['side']} {(s['datetime'] or 'date unknown')[:16]}", s["id"]) for s in report.scenes),
         "cite": escape(
             f"{report.title}. Map made with {report.software} and {report.model.get('model', 'a detector')} from "
             "Copernicus Sentinel-2 data. Method of BBU-Net: Monopoli, Montello and Rossi, IGARSS 2024."
@@ -147,7 +147,11 @@ def _said(value: object) -> str:
 
 
 def _table(rows: Mapping[str, Any]) -> str:
-    cells = (f"<tr><th>{escape(name)}</th><td>{escape(_said(value))}</td></tr>" for name, value in rows.items())
+    return _rows(rows.items())
+
+
+def _rows(rows: Iterable[tuple[str, Any]]) -> str:
+    cells = (f"<tr><th>{escape(name)}</th><td>{escape(_said(value))}</td></tr>" for name, value in rows)
     return f"<table>{''.join(cells)}</table>"
 
 

@@ -1,29 +1,43 @@
-"""A map sheet to print: A3, one page."""
+"""A map sheet to print: A3, one page, its outlines and letters drawn, not painted."""
 
+import logging
 import math
-import textwrap
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
+import pyproj
 import shapely
-from PIL import Image, ImageDraw, ImageFont
-from rasterio.transform import Affine
+from numpy.typing import NDArray
 from shapely.geometry.base import BaseGeometry
 
 from landslide_cli.files import atomic
-from landslide_cli.mapping.report import Report, rings
+from landslide_cli.mapping.report import Report
 from landslide_cli.mapping.styles import CONFIDENCE_CLASSES, confidence_colour
 
-DPI: Final = 200
-SIZE_PX: Final = (3307, 2339)
-"""A3, 420 x 297 mm, lying."""
-MARGIN_PX: Final = 80
-FRAME_PX: Final = (80, 230, 2450, 2190)
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from matplotlib.path import Path as Outline
+
+log = logging.getLogger("landslide.sheet")
+
+SIZE_MM: Final = (420, 297)
+"""A3, lying. All lengths are in millimetres of the paper, from its upper left corner."""
+FRAME_MM: Final = (20, 30, 306, 278)
 """Left, top, right and bottom of the map."""
-PANEL_LEFT_PX: Final = 2510
-INK: Final = (28, 39, 51)
+PANEL_MM: Final = (314, 408)
+"""Left and right of the column beside it."""
+BOTTOM_MM: Final = 276
+"""Of that column; the line below says who made the sheet."""
+SCALES: Final = (1, 1.25, 1.5, 1.75, 2, 2.5, 3, 3.5, 4, 5, 6, 7, 8, 9)
+"""Times a power of ten: what the scale of the map may be."""
+SCENES_MAX: Final = 20
+"""So many images are listed."""
+POINT_MM: Final = 25.4 / 72
+INK: Final = "#1c2733"
+GREY: Final = "#5b6875"
 DISCLAIMER: Final = (
     "Made by a program from satellite images; not checked in the field. Landslides may be missing, and what is drawn "
     "may be none. Where it is hatched nothing can be said. Do not decide on lives by this sheet alone."
@@ -31,187 +45,289 @@ DISCLAIMER: Final = (
 
 
 def write_sheet(report: Report, path: Path) -> None:
-    """Write the sheet as PDF.
+    """Write the sheet as PDF. Its letters can be searched and copied, its outlines stay sharp at any size.
 
     Raises:
         OutputError: it cannot be written.
     """
-    with atomic(path) as temporary:
-        draw_sheet(report).save(temporary, "PDF", resolution=DPI, title=report.title, quality=88)
+    from matplotlib import rc_context
+
+    fonts = _Fonts()
+    # 42: fonts are embedded as they are, so that letters stay letters.
+    with rc_context({"pdf.fonttype": 42, "hatch.linewidth": 0.5, "font.family": fonts.families}):
+        figure = draw_sheet(report, fonts)
+        with atomic(path) as temporary:
+            figure.savefig(temporary, format="pdf", metadata={"Title": report.title, "Creator": report.software})
+    if fonts.missing:
+        log.warning(
+            "no font on this machine has the letters %s: %s shows ? for them; install one, such as Noto Sans CJK",
+            "".join(sorted(fonts.missing)), path.name,
+        )  # fmt: skip
 
 
-def draw_sheet(report: Report) -> Image.Image:
-    """Return the sheet as a picture of `SIZE_PX`."""
-    sheet = Image.new("RGB", SIZE_PX, "white")
-    pen = ImageDraw.Draw(sheet)
-    pen.text((MARGIN_PX, 60), _short(report.title, 90), INK, _font(72))
-    dates = f"before: {report.pre_date}    after: {report.post_date}"
-    pen.text((MARGIN_PX, 155), _short(dates, 120), INK, _font(40))
-    to_sheet, metres = _projection(report)
-    sheet.paste(_map(report, to_sheet), FRAME_PX[:2])
-    pen.rectangle(FRAME_PX, outline=INK, width=4)
-    _coordinates(pen, to_sheet)
-    _scale_bar(pen, metres)
-    _north(pen)
-    _panel(pen, report)
-    return sheet
+class _Fonts:
+    """Fonts of this machine: DejaVu Sans, which comes with matplotlib, and others for the letters that it lacks."""
+
+    def __init__(self) -> None:
+        from matplotlib.font_manager import fontManager
+
+        # Regular faces, each family once; the last resort of matplotlib draws a box for every letter.
+        self._files = {
+            font.name: font.fname
+            for font in fontManager.ttflist
+            if font.style == "normal" and font.weight in (400, "normal") and "Last Resort" not in font.name
+        }
+        self._letters: dict[str, set[int]] = {}
+        self.families = ["DejaVu Sans"]
+        """What text is set in: a letter comes from the first of these that has it."""
+        self.missing: set[str] = set()
+        """Letters that no font has."""
+
+    def legible(self, text: str) -> str:
+        """Add the families that a text needs; put ? for letters that none has, and blanks for what is no letter."""
+        text = " ".join(text.split())
+        return "".join(letter if self._has(letter) else "?" for letter in text if letter.isprintable())
+
+    def _has(self, letter: str) -> bool:
+        if any(ord(letter) in self._of(family) for family in self.families):
+            return True
+        for family in self._files:
+            if ord(letter) in self._of(family):
+                self.families.append(family)
+                return True
+        self.missing.add(letter)
+        return False
+
+    def _of(self, family: str) -> set[int]:
+        from matplotlib.font_manager import get_font
+
+        if family not in self._letters:
+            self._letters[family] = set(get_font(self._files[family]).get_charmap())
+        return self._letters[family]
 
 
-def _projection(report: Report) -> tuple[Affine, float]:
-    """Return the transformation from the CRS to the sheet's pixels, and metres per pixel."""
-    west, south, east, north = report.aoi.bounds
-    left, top, right, bottom = FRAME_PX
-    metres = 1.06 * max((east - west) / (right - left), (north - south) / (bottom - top))
-    x, y = (west + east) / 2, (south + north) / 2
-    place = Affine.translation((left + right) / 2, (top + bottom) / 2) @ Affine.scale(1 / metres, -1 / metres)
-    return place @ Affine.translation(-x, -y), metres
+class _Pen:
+    """Writes on the paper, in millimetres."""
+
+    def __init__(self, page: "Axes", fonts: _Fonts) -> None:
+        self.page, self._fonts = page, fonts
+
+    def text(self, x: float, y: float, text: str, size: float, **how: Any) -> float:
+        """Write one line whose upper left corner is at x, y; return where the next one begins."""
+        legible = self._fonts.legible(text)
+        # Bold is for our own words, which need no other font: most have no bold face.
+        families = self._fonts.families[:1] if "weight" in how else self._fonts.families
+        how = {"color": INK, "va": "top", "family": list(families)} | how
+        # Nothing from outside is taken for a formula.
+        self.page.text(x, y, legible, size=size, parse_math=False, **how)
+        return y + 1.35 * size * POINT_MM
+
+    def paragraph(self, x: float, y: float, text: str, size: float, right: float = PANEL_MM[1], **how: Any) -> float:
+        """Write text between x and `right`; return where the next line begins. What has no room is not written."""
+        line = ""
+        for word in self._fonts.legible(text).split():
+            longer = f"{line} {word}".strip()
+            if line and self._width(longer, size) > right - x:
+                y, line = self._line(x, y, line, size, **how), word
+            else:
+                line = longer
+        return self._line(x, y, line, size, **how)
+
+    def shortened(self, text: str, size: float, width: float) -> str:
+        """Cut a text so that it fits."""
+        text = self._fonts.legible(text)
+        if self._width(text, size) <= width:
+            return text
+        while text and self._width(text + "…", size) > width:
+            text = text[:-1]
+        return text + "…"
+
+    def _line(self, x: float, y: float, line: str, size: float, **how: Any) -> float:
+        return self.text(x, y, line, size, **how) if y + size * POINT_MM < BOTTOM_MM else y
+
+    def _width(self, text: str, size: float) -> float:
+        from matplotlib.font_manager import FontProperties
+        from matplotlib.textpath import text_to_path
+
+        how = FontProperties(family=list(self._fonts.families), size=size)
+        return float(text_to_path.get_text_width_height_descent(text, how, ismath=False)[0]) * POINT_MM
 
 
-def _map(report: Report, to_sheet: Affine) -> Image.Image:
-    """Return the frame's content."""
-    left, top, right, bottom = FRAME_PX
-    size = (right - left, bottom - top)
-    frame = Affine.translation(-left, -top) @ to_sheet
-    height, width = report.post.shape[:2]
-    to_picture = Affine.scale(width / report.shape_px[1], height / report.shape_px[0]) @ ~report.transform
-    back = to_picture @ ~frame
-    picture = Image.fromarray(report.post).transform(
-        size, Image.Transform.AFFINE, back[:6], Image.Resampling.BILINEAR, fillcolor="white"
+def draw_sheet(report: Report, fonts: _Fonts | None = None) -> "Figure":
+    """Return the sheet as a figure of matplotlib."""
+    from matplotlib.figure import Figure
+
+    width, height = SIZE_MM
+    figure = Figure(figsize=(width / 25.4, height / 25.4))
+    left, top, right, bottom = FRAME_MM
+    frame = figure.add_axes(
+        (left / width, 1 - bottom / height, (right - left) / width, (bottom - top) / height), facecolor="white"
     )
-    rows, columns = np.indices(size[::-1])
-    hatch = Image.fromarray((((rows + columns) % 14 < 4) * 255).astype(np.uint8))
-    hidden = _mask(report.not_analysed.polygons, frame, size)
-    picture.paste((60, 60, 60), mask=Image.composite(hatch, Image.new("L", size), hidden))
+    page = figure.add_axes((0, 0, 1, 1), xlim=(0, width), ylim=(height, 0))
+    page.axis("off")
+    pen = _Pen(page, fonts or _Fonts())
+    scale = _map(frame, report)
+    pen.text(left, 9, pen.shortened(report.title, 22, PANEL_MM[1] - left), 22)
+    dates = f"Before the event: {report.pre_date}.   After it: {report.post_date}, shown here."
+    pen.text(left, 20, pen.shortened(dates, 12, right - left), 12, color=GREY)
+    _scale_bar(pen, scale)
+    _north(pen)
+    _panel(pen, report, scale)
+    return figure
+
+
+def _map(frame: "Axes", report: Report) -> float:
+    """Draw the frame's content; return its scale, so many metres on the ground to one on paper."""
+    from matplotlib.patches import PathPatch
+
+    left, top, right, bottom = FRAME_MM
+    west, south, east, north = report.aoi.bounds
+    scale = _round_up(1.02 * 1000 * max((east - west) / (right - left), (north - south) / (bottom - top)))
+    half = scale * (right - left) / 2000, scale * (bottom - top) / 2000
+    x, y = (west + east) / 2, (south + north) / 2
+    frame.set(xlim=(x - half[0], x + half[0]), ylim=(y - half[1], y + half[1]))
+    height, width = report.shape_px
+    (grid_west, grid_north), (grid_east, grid_south) = report.transform @ (0, 0), report.transform @ (width, height)
+    # As it is: what resamples it would have to know the printer.
+    frame.imshow(
+        report.post, extent=(grid_west, grid_east, grid_south, grid_north), interpolation="none", aspect="auto"
+    )
+    tolerance_m = scale * 0.05 / 1000
+    hidden = _outline(report.not_analysed.polygons, tolerance_m)
+    frame.add_patch(PathPatch(hidden, facecolor=(1, 1, 1, 0.35), edgecolor="#333333", linewidth=0.4, hatch="/////"))
     groups: dict[str, list[BaseGeometry]] = {colour: [] for _, _, colour in CONFIDENCE_CLASSES}
     for polygon, record in zip(report.landslides.polygons, report.landslides.records, strict=True):
         if polygon is not None:
             groups[confidence_colour(record["confidence"])].append(polygon)
     for colour, polygons in groups.items():
-        red, green, blue = map(int, colour.split(","))
-        fill = _mask(polygons, frame, size).point(lambda value: value * 150 // 255)
-        picture.paste((red, green, blue), mask=fill)
-        pen = ImageDraw.Draw(picture)
-        for ring in rings(polygons, frame):
-            pen.line([*ring, ring[0]], (red, green, blue), 4)
-    pen = ImageDraw.Draw(picture)
-    for ring in rings([report.aoi], frame):
-        pen.line([*ring, ring[0]], (20, 20, 20), 5)
-    return picture
-
-
-def _mask(polygons: Sequence[BaseGeometry | None], frame: Affine, size: tuple[int, int]) -> Image.Image:
-    mask = Image.new("L", size)
-    pen = ImageDraw.Draw(mask)
-    for polygon in polygons:
-        for part in shapely.get_parts(polygon):
-            if part.geom_type == "Polygon":
-                outer, *holes = rings([part], frame)
-                pen.polygon(outer, fill=255)
-                for hole in holes:
-                    pen.polygon(hole, fill=0)
-    return mask
-
-
-def _coordinates(pen: ImageDraw.ImageDraw, to_sheet: Affine) -> None:
-    """Mark the coordinates of the CRS along the frame."""
-    left, top, right, bottom = FRAME_PX
-    west, north = ~to_sheet @ (left, top)
-    east, south = ~to_sheet @ (right, bottom)
-    step = _nice((east - west) / 6)
-    for number in range(math.ceil(west / step), math.floor(east / step) + 1):
-        x, _ = to_sheet @ (number * step, north)
-        pen.line([(x, bottom), (x, bottom + 14)], INK, 3)
-        pen.text((x, bottom + 20), f"{number * step:.0f} E", INK, _font(26), anchor="ma")
-    for number in range(math.ceil(south / step), math.floor(north / step) + 1):
-        _, y = to_sheet @ (west, number * step)
-        pen.line([(left - 14, y), (left, y)], INK, 3)
-        pen.text(
-            (left + 10, y - 6),
-            f"{number * step:.0f} N",
-            INK,
-            _font(26),
-            anchor="ld",
-            stroke_width=4,
-            stroke_fill="white",
+        ink = _rgb(colour)
+        frame.add_patch(
+            PathPatch(_outline(polygons, tolerance_m), facecolor=(*ink, 0.55), edgecolor=ink, linewidth=0.7)
         )
+    frame.add_patch(PathPatch(_outline([report.aoi], 0), fill=False, edgecolor="black", linewidth=1.2, linestyle="--"))
+    _coordinates(frame, scale)
+    return scale
 
 
-def _scale_bar(pen: ImageDraw.ImageDraw, metres: float) -> None:
-    length_m = _nice(480 * metres)
-    x, y, width = FRAME_PX[0] + 40, FRAME_PX[3] - 60, length_m / metres
-    pen.rectangle((x - 20, y - 60, x + width + 130, y + 40), "white", INK, 2)
+def _outline(polygons: Sequence[BaseGeometry | None], tolerance_m: float) -> "Outline":
+    """Return one path of all polygons, holes running against outlines so that they stay empty."""
+    from matplotlib.path import Path as Outline
+
+    simple = shapely.simplify([p for p in polygons if p is not None], tolerance_m)
+    parts = [part for part in shapely.get_parts(simple) if part.geom_type == "Polygon"]
+    points: list[NDArray[np.float64]] = [np.zeros((0, 2))]
+    codes: list[NDArray[np.uint8]] = [np.zeros(0, np.uint8)]
+    for part in shapely.orient_polygons(np.array(parts, dtype=object)):
+        for ring in (part.exterior, *part.interiors):
+            points.append(shapely.get_coordinates(ring))
+            codes.append(np.full(len(points[-1]), Outline.LINETO, np.uint8))
+            codes[-1][[0, -1]] = Outline.MOVETO, Outline.CLOSEPOLY
+    return Outline(np.concatenate(points), np.concatenate(codes))
+
+
+def _coordinates(frame: "Axes", scale: float) -> None:
+    """Rule the map along the coordinates of its reference system, and name them at all sides."""
+    from matplotlib.ticker import FuncFormatter, MultipleLocator
+
+    step = _round_up(scale * 45 / 1000, (1, 2, 5))
+    for axis in (frame.xaxis, frame.yaxis):
+        axis.set_major_locator(MultipleLocator(step))
+        axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}".replace(",", "\u2009")))
+    frame.tick_params(top=True, right=True, labeltop=True, labelsize=6.5, length=2.5, pad=1.5, colors=INK)
+    for label in frame.get_yticklabels():
+        label.set(rotation=90, va="center")
+    frame.grid(color="white", linewidth=0.35, alpha=0.6)
+
+
+def _scale_bar(pen: _Pen, scale: float) -> None:
+    from matplotlib.patches import Rectangle
+
+    length_m = _round_down(60 * scale / 1000, (1, 2, 5))
+    width = 1000 * length_m / scale
+    x, y = FRAME_MM[0] + 7, FRAME_MM[3] - 7
+    pen.page.add_patch(Rectangle((x - 4, y - 8), width + 13, 12, facecolor="white", edgecolor=INK, linewidth=0.6))
     for part in range(4):
-        box = (x + part * width / 4, y, x + (part + 1) * width / 4, y + 20)
-        pen.rectangle(box, INK if part % 2 == 0 else "white", INK, 2)
-    name = f"{length_m / 1000:g} km" if length_m >= 1000 else f"{length_m:g} m"
-    pen.text((x, y - 6), "0", INK, _font(32), anchor="ls")
-    pen.text((x + width, y - 6), name, INK, _font(32), anchor="ms")
+        colour = INK if part % 2 == 0 else "white"
+        place = (x + part * width / 4, y - 1)
+        pen.page.add_patch(Rectangle(place, width / 4, 2, facecolor=colour, edgecolor=INK, linewidth=0.6))
+    for share in (0, 0.5, 1):
+        metres = share * length_m
+        name = f"{metres / 1000:g}" if length_m >= 1000 else f"{metres:g}"
+        unit = "" if share < 1 else " km" if length_m >= 1000 else " m"
+        pen.text(x + share * width, y - 6, name + unit, 8, ha="center")
 
 
-def _north(pen: ImageDraw.ImageDraw) -> None:
+def _north(pen: _Pen) -> None:
     """Draw an arrow to grid north."""
-    x, y = FRAME_PX[2] - 80, FRAME_PX[1] + 40
-    pen.rectangle((x - 55, y - 20, x + 55, y + 190), "white", INK, 2)
-    pen.polygon([(x, y), (x + 36, y + 110), (x, y + 85), (x - 36, y + 110)], INK)
-    pen.text((x, y + 180), "N", INK, _font(60), anchor="ms")
+    from matplotlib.patches import Polygon, Rectangle
+
+    x, y = FRAME_MM[2] - 11, FRAME_MM[1] + 5
+    pen.page.add_patch(Rectangle((x - 6, y - 1.5), 12, 20, facecolor="white", edgecolor=INK, linewidth=0.6))
+    pen.page.add_patch(Polygon([(x, y), (x + 3.8, y + 11.5), (x, y + 9), (x - 3.8, y + 11.5)], color=INK, linewidth=0))
+    pen.text(x, y + 12.3, "N", 13, ha="center", weight="bold")
 
 
-def _panel(pen: ImageDraw.ImageDraw, report: Report) -> None:
+def _panel(pen: _Pen, report: Report, scale: float) -> None:
     """Write legend, totals, sources and what to beware of."""
-    x, y = PANEL_LEFT_PX, FRAME_PX[1]
+    x, right = PANEL_MM
+    y = _legend(pen, FRAME_MM[1])
+    y = _heading(pen, "Totals", y + 3)
+    for name, value in report.totals.items():
+        pen.text(right, y, value, 8.5, ha="right")
+        y = pen.text(x, y, pen.shortened(name, 8.5, 52), 8.5)
+    y = _heading(pen, "Images: Copernicus Sentinel-2", y + 3)
+    for scene in report.scenes[:SCENES_MAX]:
+        time = (scene["datetime"] or "date unknown")[:16].replace("T", " ")
+        pen.text(x, y, scene["side"], 5.8)
+        pen.text(x + 6, y, time, 5.8)
+        y = pen.text(x + 23, y, pen.shortened(scene["id"], 5.8, right - x - 23), 5.8)
+    if len(report.scenes) > SCENES_MAX:
+        y = pen.text(x, y, f"and {len(report.scenes) - SCENES_MAX} more, named in the report", 5.8)
+    y = _heading(pen, "Model", y + 3)
+    model = f"{report.model.get('model', '')}, from a probability of {report.model.get('threshold', '')} up."
+    y = pen.paragraph(x, y, model, 8)
+    y = _heading(pen, "Before you rely on it", y + 3)
+    y = pen.paragraph(x, y, DISCLAIMER, 8)
+    y = pen.paragraph(x, y + 1, report.limits, 7, color=GREY)
+    y = _heading(pen, "Map", y + 3)
+    crs = report.landslides.crs
+    y = pen.paragraph(x, y, f"Scale 1 : {scale:,.0f} on A3. {pyproj.CRS(crs).name} ({crs}), metres; grid north.", 8)
+    pen.text(x, BOTTOM_MM, pen.shortened(f"Made by {report.software}.", 6.5, right - x), 6.5, color=GREY)
+
+
+def _legend(pen: _Pen, y: float) -> float:
+    from matplotlib.lines import Line2D
+    from matplotlib.patches import Rectangle
+
+    x = PANEL_MM[0]
     y = _heading(pen, "Landslides, by confidence", y)
     for lower, upper, colour in CONFIDENCE_CLASSES:
-        red, green, blue = map(int, colour.split(","))
-        pen.rectangle((x, y, x + 60, y + 34), (red, green, blue), INK, 2)
-        pen.text((x + 80, y), f"{lower:g} to {upper:g}", INK, _font(32))
-        y += 46
-    pen.rectangle((x, y, x + 60, y + 34), "white", INK, 2)
-    for shift in range(0, 60, 14):
-        pen.line([(x + shift, y + 34), (min(x + shift + 34, x + 60), y)], (60, 60, 60), 4)
-    pen.text((x + 80, y), "not analysed", INK, _font(32))
-    pen.line([(x, y + 65), (x + 60, y + 65)], (20, 20, 20), 5)
-    pen.text((x + 80, y + 46), "area of interest", INK, _font(32))
-    y = _heading(pen, "Totals", y + 110)
-    for name, value in report.totals.items():
-        pen.text((x, y), _short(name, 28), INK, _font(30))
-        # The font that comes with Pillow has no raised 2.
-        pen.text((SIZE_PX[0] - MARGIN_PX, y), value.replace("²", "2"), INK, _font(30), anchor="ra")
-        y += 40
-    y = _heading(pen, "Images: Copernicus Sentinel-2", y + 30)
-    for scene in report.scenes[:8]:
-        y = _paragraph(pen, f"{scene['side']}  {(scene['datetime'] or 'date unknown')[:16]}  {scene['id']}", y, 24)
-    y = _heading(pen, "Model", y + 30)
-    y = _paragraph(
-        pen, f"{report.model.get('model', '')}, from a probability of {report.model.get('threshold', '')}", y, 28
+        ink = _rgb(colour)
+        pen.page.add_patch(Rectangle((x, y), 8, 3.6, facecolor=ink, edgecolor=INK, linewidth=0.4))
+        y = 1.2 + pen.text(x + 11, y, f"{lower:g} to {upper:g}", 9)
+    pen.page.add_patch(
+        Rectangle((x, y), 8, 3.6, facecolor="#e6e6e6", edgecolor="#333333", linewidth=0.4, hatch="/////")
     )
-    y = _heading(pen, "Before you rely on it", y + 30)
-    y = _paragraph(pen, DISCLAIMER, y, 28)
-    y = _paragraph(pen, report.limits, y + 10, 24)
-    pen.text((x, SIZE_PX[1] - 110), f"Made by {report.software}. Grid: {report.landslides.crs}.", INK, _font(26))
+    y = 1.2 + pen.text(x + 11, y, "not analysed: nothing is known there", 9)
+    pen.page.add_line(Line2D([x, x + 8], [y + 1.8, y + 1.8], color="black", linewidth=1.2, linestyle="--"))
+    return pen.text(x + 11, y, "area of interest", 9)
 
 
-def _heading(pen: ImageDraw.ImageDraw, text: str, y: int) -> int:
-    pen.text((PANEL_LEFT_PX, y), text, INK, _font(38), stroke_width=1)
-    return y + 60
+def _heading(pen: _Pen, text: str, y: float) -> float:
+    return 0.6 + pen.paragraph(PANEL_MM[0], y, text, 10.5, weight="bold")
 
 
-def _paragraph(pen: ImageDraw.ImageDraw, text: str, y: int, size: int) -> int:
-    for line in textwrap.wrap(text, int((SIZE_PX[0] - MARGIN_PX - PANEL_LEFT_PX) / (0.56 * size))):
-        if y > SIZE_PX[1] - 160:
-            break
-        pen.text((PANEL_LEFT_PX, y), line, INK, _font(size))
-        y += int(1.3 * size)
-    return y
+def _rgb(colour: str) -> tuple[float, float, float]:
+    red, green, blue = (int(value) / 255 for value in colour.split(","))
+    return red, green, blue
 
 
-def _nice(value: float) -> float:
+def _round_up(value: float, steps: Sequence[float] = SCALES) -> float:
+    """Return the lowest of `steps`, times a power of ten, that is no less than `value`."""
     power = 10.0 ** math.floor(math.log10(value))
-    return next(n for n in (5, 2, 1) if n * power <= value) * power
+    return next(step * power for step in (*steps, 10) if step * power >= value)
 
 
-def _short(text: str, letters: int) -> str:
-    return text if len(text) <= letters else text[: letters - 1] + "…"
-
-
-def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-    return ImageFont.load_default(size)
+def _round_down(value: float, steps: Sequence[float]) -> float:
+    power = 10.0 ** math.floor(math.log10(value))
+    return next(step * power for step in reversed(steps) if step * power <= value)

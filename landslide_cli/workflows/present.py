@@ -32,7 +32,12 @@ def present(event: Event, landslides: Layer, not_analysed: Layer, aoi: Layer, sc
 
 def _write_project(event: Event, *vectors: Layer) -> None:
     """Write the QGIS project: vectors above the probability, the images and the shaded relief."""
-    titles = {"landslides": "Landslides", "not_analysed": "Not analysed", "aoi": "Area of interest", "scenes": "Images"}
+    titles = {
+        "landslides": "Landslides",
+        "not_analysed": "Not analysed",
+        "aoi": "Area of interest",
+        "scenes": "Image footprints",
+    }
     layers: list[RasterLayer | VectorLayer] = [
         VectorLayer(v.name, titles[v.name], PRODUCTS["geopackage"].file, tuple(v.fields), v.name != "scenes")
         for v in vectors

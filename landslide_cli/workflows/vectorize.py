@@ -1,5 +1,6 @@
 """A map of probabilities into polygons."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -17,6 +18,7 @@ from rasterio.transform import Affine
 from rasterio.windows import Window
 from scipy import ndimage
 from shapely.geometry import box
+from shapely.geometry.base import BaseGeometry
 
 from landslide_cli.config import SCHEMAS, Progress, VectorizeConfig, silent
 from landslide_cli.errors import InputError
@@ -35,7 +37,7 @@ from landslide_cli.mapping.attributes import (
 )
 from landslide_cli.mapping.cems import cems_layers
 from landslide_cli.mapping.formats import FORMATS, Layer, write_as, write_geojson, write_geopackage
-from landslide_cli.mapping.polygons import Regions, areas, find_regions, outlines, smoothed
+from landslide_cli.mapping.polygons import AREA_TOLERANCE, Regions, areas, clipped, find_regions, outlines, smoothed
 from landslide_cli.workflows.fetch import why_unseen
 from landslide_cli.workflows.predict import check_threshold
 from landslide_cli.workflows.present import present
@@ -45,6 +47,8 @@ ALWAYS: Final = (
     "sheet",
 )  # fmt: skip
 """Products that are made whatever the options."""
+MERGE_MAX_M: Final = 200
+"""Parts farther from each other are no single landslide; it also bounds the time that looking for them takes."""
 CACHE_BYTES: Final = 128 * 2**20
 """Of GDAL: strips are read once, and what it keeps of them would be a twentieth of the machine's memory."""
 _BY_USER: Final = 1
@@ -80,7 +84,13 @@ def vectorize(config: VectorizeConfig, progress: Progress = silent) -> Vectorize
     if not event.has("probability"):
         raise InputError(f"{event.folder} has no probability.tif; run `landslide predict {event.folder}` first")
     prediction = event.step("predict")
+    if not {"model", "threshold"} <= set(prediction):
+        raise InputError(
+            f"event.json does not tell which model made probability.tif; run `landslide predict {event.folder}` again"
+        )
     threshold = prediction["threshold"] if config.threshold is None else config.threshold
+    if config.grow is not None and config.grow > threshold:
+        raise InputError(f"--grow {config.grow:g} is above the threshold of {threshold:g}; give a lower probability")
     progress("finding regions", 0)
     with rasterio.open(event.path("probability")) as source:
         percent, transform, crs = source.read(1), source.transform, source.crs.to_string()
@@ -89,23 +99,25 @@ def vectorize(config: VectorizeConfig, progress: Progress = silent) -> Vectorize
     excluded = _excluded(config.exclude, grid) if config.exclude else np.zeros_like(within)
     analysed = (percent != NOT_ANALYSED) & ~excluded
     regions = _find(event, config, percent, analysed & within, threshold)
-    progress("drawing outlines", 0.3)
-    polygons = outlines(regions, transform, config.simplify)
-    polygons = smoothed(polygons) if config.smooth else polygons
+    area = Geometry(event.aoi, "EPSG:4326").to_crs(crs, resolution=0.01).geom
+    progress("drawing what was not analysed", 0.3)
+    not_analysed = _not_analysed(event, ~analysed & within, excluded, transform, crs, area)
+    progress("drawing outlines", 0.4)
+    outlined = _outlined(regions, config, transform, crs, area, not_analysed.polygons)
+    polygons, regions = _large(outlined, regions, config.min_area, crs)
     progress("describing them", 0.5)
     pixels = _pixels(event, regions, percent, analysed)
-    area = Geometry(event.aoi, "EPSG:4326").to_crs(crs, resolution=0.01).geom
     times = _times(event, "pre"), _times(event, "post")
     facts = {"event_date": event.event_date, "model": prediction["model"]}
     records = landslide_attributes(pixels, polygons, crs, area, times, facts)
     landslides = Layer("landslides", crs, LANDSLIDE_FIELDS, polygons, records)
-    analysed_percent = 100 * int((analysed & within).sum()) / max(int(within.sum()), 1)
+    (area_m2,) = ellipsoidal_area_m2([area], crs)
+    hidden_m2 = ellipsoidal_area_m2(not_analysed.polygons, crs).sum()
+    analysed_percent = 100 * max(0.0, 1 - float(hidden_m2 / area_m2))
     del regions, pixels
-    progress("drawing what was not analysed", 0.6)
-    not_analysed = _not_analysed(event, ~analysed & within, excluded, transform, crs)
     progress("writing", 0.8)
-    facts = {"event_date": event.event_date, "area_km2": round(area.area / 1e6, 3)}
-    aoi = Layer("aoi", crs, AOI_FIELDS, [area], [facts | {"analysed_percent": round(analysed_percent, 2)}])
+    values = (event.event_date, round(float(area_m2) / 1e6, 3), round(analysed_percent, 2))
+    aoi = Layer("aoi", crs, AOI_FIELDS, [area], [dict(zip(AOI_FIELDS, values, strict=True))])
     scenes = _scenes(event, crs)
     write_geojson(landslides, event.path("landslides"))
     write_geojson(not_analysed, event.path("not_analysed"))
@@ -116,7 +128,6 @@ def vectorize(config: VectorizeConfig, progress: Progress = silent) -> Vectorize
         layers = cems_layers(landslides, not_analysed, area, scenes.polygons, event.scenes)
         write_geopackage(layers, event.path("cems"), styled=False)
     present(event, landslides, not_analysed, aoi, scenes)
-    made = [*ALWAYS, *formats, *(["cems"] if config.schema == "cems" else [])]
     sizes = np.array([record["area_m2"] for record in records])
     summary = {
         "threshold": threshold,
@@ -131,7 +142,7 @@ def vectorize(config: VectorizeConfig, progress: Progress = silent) -> Vectorize
         "area_m2": float(sizes.sum()),
         "analysed_percent": round(analysed_percent, 2),
     }
-    event.record("vectorize", tuple(made), summary)
+    event.record("vectorize", (*ALWAYS, *formats, *(["cems"] if config.schema == "cems" else [])), summary)
     return VectorizeSummary(
         event=event.folder,
         landslides=len(records),
@@ -156,6 +167,10 @@ def _check(config: VectorizeConfig) -> list[str]:
     for option, value in (("--min-area", config.min_area), ("--simplify", config.simplify), ("--merge", config.merge)):
         if not 0 <= value < float("inf"):
             raise InputError(f"{option} {value:g} must be a number from 0 up")
+    if config.merge > MERGE_MAX_M:
+        raise InputError(
+            f"--merge {config.merge:g} is over {MERGE_MAX_M} m, too far apart for one landslide; give less"
+        )
     formats = [name.strip() for name in config.formats.split(",") if name.strip()]
     for name in formats:
         if name not in FORMATS:
@@ -176,10 +191,39 @@ def _find(
     grow = threshold if config.grow is None else config.grow
     return find_regions(
         (percent >= 100 * grow) & candidates,
-        config.min_area / GSD_M**2,
+        # Fewer than it takes: what counts is the area of the outline.
+        0.95 * config.min_area / GSD_M**2,
         seeds=(percent >= 100 * threshold) if grow < threshold else None,
         merge_px=config.merge / GSD_M,
     )
+
+
+def _outlined(
+    regions: Regions, config: VectorizeConfig, transform: Affine, crs: str, area: BaseGeometry,
+    hidden: Sequence[BaseGeometry | None],
+) -> list[BaseGeometry]:  # fmt: skip
+    """Return the outline of each region within the AOI and outside of what was not analysed."""
+    exact = clipped(outlines(regions, transform), area, [])
+    if not config.simplify and not config.smooth:
+        return exact
+    shaped = outlines(regions, transform, config.simplify)
+    shaped = clipped(smoothed(shaped) if config.smooth else shaped, area, [p for p in hidden if p is not None])
+    before, after = (ellipsoidal_area_m2(of, crs) for of in (exact, shaped))
+    # What would become too small, or lose more than smoothing may, keeps the outline of its pixels.
+    kept = (after >= config.min_area) | (before < config.min_area)
+    if config.smooth and not config.simplify:
+        kept &= np.abs(after - before) <= AREA_TOLERANCE * before
+    return [new if keep else old for new, old, keep in zip(shaped, exact, kept, strict=True)]
+
+
+def _large(
+    polygons: Sequence[BaseGeometry], regions: Regions, min_area_m2: float, crs: str
+) -> tuple[list[BaseGeometry], Regions]:
+    """Return what is large enough, the largest first."""
+    sizes_m2 = ellipsoidal_area_m2(polygons, crs)
+    order = np.argsort(-sizes_m2, kind="stable")
+    order = order[(sizes_m2[order] >= min_area_m2) & (sizes_m2[order] > 0)]
+    return [polygons[number] for number in order], regions.only(order)
 
 
 def _times(event: Event, side: str) -> dict[int, str | None]:
@@ -269,13 +313,15 @@ def _steep(event: Event, least_deg: float) -> NDArray[np.bool_]:
 
 
 def _not_analysed(
-    event: Event, mask: NDArray[np.bool_], excluded: NDArray[np.bool_], transform: Affine, crs: str
+    event: Event, mask: NDArray[np.bool_], excluded: NDArray[np.bool_], transform: Affine, crs: str, area: BaseGeometry
 ) -> Layer:
     """Return what was not analysed, each reason's areas on their own."""
     with rasterio.open(event.path("sources")) as source:
         why = why_unseen(*source.read())
     why[excluded & (why == 0)] = _BY_USER
-    found = areas(why, mask, transform)
+    traced = areas(why, mask, transform)
+    parts = clipped([polygon for _, polygon in traced], area, [])
+    found = [(code, part) for (code, _), part in zip(traced, parts, strict=True) if part.area > 0]
     reasons = {0: NO_TERRAIN, _BY_USER: EXCLUDED}
     sizes = ellipsoidal_area_m2([polygon for _, polygon in found], crs)
     records = [
