@@ -29,10 +29,13 @@ class Regions:
     """Number of pixels of each region."""
 
     def only(self, kept: NDArray[np.int64]) -> "Regions":
-        """Return the regions `kept` (numbers from 0), numbered anew in that order."""
+        """Return the regions `kept` (numbers from 0), numbered anew in that order; `labels` are changed in place."""
         renumber = np.zeros(self.count + 1, np.int32)
         renumber[kept + 1] = np.arange(1, len(kept) + 1)
-        return Regions(renumber[self.labels], self.pixels[kept])
+        # Row by row: a granule's labels are half a gigabyte.
+        for row in self.labels:
+            row[:] = renumber[row]
+        return Regions(self.labels, self.pixels[kept])
 
     @property
     def count(self) -> int:

@@ -51,6 +51,8 @@ MERGE_MAX_M: Final = 200
 """Parts farther from each other are no single landslide; it also bounds the time that looking for them takes."""
 CACHE_BYTES: Final = 128 * 2**20
 """Of GDAL: strips are read once, and what it keeps of them would be a twentieth of the machine's memory."""
+UTM_DISTORTION: Final = 0.003
+"""By how much a pixel of 100 m2 may be smaller on the ellipsoid, at the edge of a zone and a little beyond."""
 _BY_USER: Final = 1
 """Beside the codes of `Unseen`."""
 
@@ -210,7 +212,8 @@ def _outlined(
     shaped = clipped(smoothed(shaped) if config.smooth else shaped, area, [p for p in hidden if p is not None])
     before, after = (ellipsoidal_area_m2(of, crs) for of in (exact, shaped))
     # What would become too small, or lose more than smoothing may, keeps the outline of its pixels.
-    kept = (after >= config.min_area) | (before < config.min_area)
+    least_m2 = config.min_area * (1 - UTM_DISTORTION)
+    kept = (after >= least_m2) | (before < least_m2)
     if config.smooth and not config.simplify:
         kept &= np.abs(after - before) <= AREA_TOLERANCE * before
     return [new if keep else old for new, old, keep in zip(shaped, exact, kept, strict=True)]
@@ -222,7 +225,7 @@ def _large(
     """Return what is large enough, the largest first."""
     sizes_m2 = ellipsoidal_area_m2(polygons, crs)
     order = np.argsort(-sizes_m2, kind="stable")
-    order = order[(sizes_m2[order] >= min_area_m2) & (sizes_m2[order] > 0)]
+    order = order[(sizes_m2[order] >= min_area_m2 * (1 - UTM_DISTORTION)) & (sizes_m2[order] > 0)]
     return [polygons[number] for number in order], regions.only(order)
 
 
