@@ -1,5 +1,6 @@
 """A map of probabilities into polygons."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -21,6 +22,7 @@ from shapely.geometry import box
 from landslide_cli.config import SCHEMAS, Progress, VectorizeConfig, silent
 from landslide_cli.errors import InputError
 from landslide_cli.event import Event
+from landslide_cli.files import sha256_of
 from landslide_cli.imagery.bands import EXCLUDED, GSD_M, NO_TERRAIN, NOT_ANALYSED, Unseen
 from landslide_cli.imagery.cog import BLOCK_PX
 from landslide_cli.imagery.load import inside
@@ -36,6 +38,7 @@ from landslide_cli.mapping.attributes import (
 from landslide_cli.mapping.cems import cems_layers
 from landslide_cli.mapping.formats import FORMATS, Layer, write_as, write_geojson, write_geopackage
 from landslide_cli.mapping.polygons import Regions, areas, find_regions, outlines, smoothed
+from landslide_cli.workflows.compare import Changes, changes_since
 from landslide_cli.workflows.fetch import why_unseen
 from landslide_cli.workflows.predict import check_threshold
 from landslide_cli.workflows.present import present
@@ -66,10 +69,22 @@ class VectorizeSummary:
     project: Path
     report: Path
     sheet: Path
+    changes: Mapping[str, Any] | None
+    """Against the earlier version, if there is one: its number as `since`, `counts` and `areas_m2` of landslides by
+    what became of them, and `differences` of the options that both maps were made with."""
 
 
-def vectorize(config: VectorizeConfig, progress: Progress = silent) -> VectorizeSummary:
+def vectorize(
+    config: VectorizeConfig, progress: Progress = silent, *, previous: Event | None = None
+) -> VectorizeSummary:
     """Write the landslides of an event, and what was not analysed, as GeoJSON, GeoPackage, QGIS project and report.
+
+    Of an event that has an earlier version it is written what became of that one's landslides.
+
+    Args:
+        config: what is wanted.
+        progress: told what is being done.
+        previous: the earlier version, where it does not lie yet where the event's record says.
 
     Raises:
         InputError: there is no such event, it was not predicted, or an option is out of range.
@@ -109,16 +124,34 @@ def vectorize(config: VectorizeConfig, progress: Progress = silent) -> Vectorize
     scenes = _scenes(event, crs)
     write_geojson(landslides, event.path("landslides"))
     write_geojson(not_analysed, event.path("not_analysed"))
-    write_geopackage([landslides, not_analysed, aoi, scenes], event.path("geopackage"))
+    changes = _changes(event, previous, outline_options(config, threshold))
+    layers = [landslides, not_analysed, aoi, scenes, *([changes.layer] if changes else [])]
+    write_geopackage(layers, event.path("geopackage"))
     for name in formats:
         write_as(name, landslides, event.path(name))
     if config.schema == "cems":
-        layers = cems_layers(landslides, not_analysed, area, scenes.polygons, event.scenes)
-        write_geopackage(layers, event.path("cems"), styled=False)
-    present(event, landslides, not_analysed, aoi, scenes)
+        cems = cems_layers(landslides, not_analysed, area, scenes.polygons, event.scenes)
+        write_geopackage(cems, event.path("cems"), styled=False)
+    present(event, landslides, not_analysed, aoi, scenes, changes)
     made = [*ALWAYS, *formats, *(["cems"] if config.schema == "cems" else [])]
+    if changes:
+        write_geojson(changes.layer, event.path("changes"))
+        made += ["changes", "changes_style"]
     sizes = np.array([record["area_m2"] for record in records])
-    summary = {
+    facts = {
+        **outline_options(config, threshold),
+        "landslides": len(records),
+        "area_m2": float(sizes.sum()),
+        "largest_m2": float(sizes.max(initial=0)),
+        "analysed_percent": round(analysed_percent, 2),
+        "changes": changes and changes.record(),
+    }
+    return recorded(event.record("vectorize", tuple(made), facts))
+
+
+def outline_options(config: VectorizeConfig, threshold: float) -> dict[str, object]:
+    """Return what the outlines depend on beside the map of probability, as it is recorded."""
+    return {
         "threshold": threshold,
         "min_area_m2": config.min_area,
         "simplify_m": config.simplify,
@@ -127,23 +160,35 @@ def vectorize(config: VectorizeConfig, progress: Progress = silent) -> Vectorize
         "smooth": config.smooth,
         "steeper_than_deg": config.steeper_than,
         "exclude": config.exclude and config.exclude.name,
-        "landslides": len(records),
-        "area_m2": float(sizes.sum()),
-        "analysed_percent": round(analysed_percent, 2),
+        "exclude_sha256": sha256_of(config.exclude) if config.exclude and config.exclude.is_file() else None,
     }
-    event.record("vectorize", tuple(made), summary)
+
+
+def recorded(event: Event) -> VectorizeSummary:
+    """Return the summary of an event that was vectorized."""
+    done = event.step("vectorize")
     return VectorizeSummary(
         event=event.folder,
-        landslides=len(records),
-        area_m2=float(sizes.sum()),
-        largest_m2=float(sizes.max(initial=0)),
-        analysed_percent=analysed_percent,
+        landslides=done["landslides"],
+        area_m2=done["area_m2"],
+        largest_m2=done["largest_m2"],
+        analysed_percent=done["analysed_percent"],
         geojson=event.path("landslides"),
         geopackage=event.path("geopackage"),
         project=event.path("project"),
         report=event.path("report"),
         sheet=event.path("sheet"),
+        changes=done["changes"],
     )
+
+
+def _changes(event: Event, previous: Event | None, outlined: Mapping[str, Any]) -> Changes | None:
+    """Compare the event with its earlier version, if it has one."""
+    if previous is None and event.predecessor:
+        previous = Event.open(event.predecessor)
+    if previous is None or not previous.has("landslides"):
+        return None
+    return changes_since(previous, event, outlined)
 
 
 def _check(config: VectorizeConfig) -> list[str]:
