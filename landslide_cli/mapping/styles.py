@@ -18,10 +18,10 @@ CONFIDENCE_CLASSES: Final = (
 
 _CHANGE_LINES: Final = (
     ("213,0,60", "solid"), ("255,127,14", "solid"), ("120,120,120", "solid"), ("86,180,233", "solid"),
-    ("0,80,200", "solid"), ("255,127,14", "dot"), ("86,180,233", "dot"), ("213,0,60", "dash"), ("0,80,200", "dash"),
+    ("0,80,200", "solid"), ("255,127,14", "dot"), ("86,180,233", "dot"), ("152,78,163", "dash"), ("40,40,40", "dash"),
 )  # fmt: skip
 """Colour and line of each of `CHANGES`: warm where there is more than before, cold where there is less, broken where
-it may be no change of the ground."""
+it may be no change of the ground, in colours of their own where that ground was not seen."""
 
 
 def confidence_colour(confidence: float) -> str:
