@@ -14,10 +14,16 @@ from shapely.geometry.base import BaseGeometry
 
 from landslide_cli import __version__
 from landslide_cli.errors import InputError
-from landslide_cli.files import atomic
+from landslide_cli.files import atomic, remove, writing
 
 ITEM = "event.json"
 
+VERSIONS: Final = "versions"
+"""Folder below the event in which earlier versions of the map are kept, each an event folder named by its number."""
+READY: Final = ".ready"
+"""Folder below the event of a new version that is finished and about to take its place."""
+
+_VERSION_EXTENSION = "https://stac-extensions.github.io/version/v1.2.0/schema.json"
 _COG = "image/tiff; application=geotiff; profile=cloud-optimized"
 
 
@@ -56,6 +62,13 @@ PRODUCTS: Final[Mapping[str, Product]] = {
     "not_analysed_style": Product(
         "not_analysed.qml", "How QGIS draws what was not analysed", "application/xml", ("metadata",)
     ),
+    "changes": Product(
+        "changes.geojson",
+        "What became of the landslides of the version before, WGS 84",
+        "application/geo+json",
+        ("data",),
+    ),
+    "changes_style": Product("changes.qml", "How QGIS draws the changes", "application/xml", ("metadata",)),
     "project": Product("map.qgz", "QGIS project over the files of this event", "application/zip", ("overview",)),
     "report": Product("report.html", "Report, to be opened in a browser", "text/html", ("overview",)),
     "sheet": Product("map.pdf", "Map sheet to print, A3", "application/pdf", ("overview",)),
@@ -76,7 +89,7 @@ FETCHED: Final = ("pre", "post", "terrain", "clear", "sources")
 PREDICTED: Final = ("probability",)
 VECTORIZED: Final = (
     "landslides", "not_analysed", "geopackage", "landslides_style", "not_analysed_style", "project", "report",
-    "sheet", "flatgeobuf", "geoparquet", "shapefile", "kml", "csv", "cems",
+    "sheet", "flatgeobuf", "geoparquet", "shapefile", "kml", "csv", "cems", "changes", "changes_style",
 )  # fmt: skip
 
 
@@ -90,7 +103,7 @@ class Event:
 
     @classmethod
     def open(cls, folder: Path) -> "Event":
-        """Read the event in `folder`.
+        """Read the event in `folder`; an update of it that a kill interrupted at its last step is completed.
 
         Raises:
             InputError: there is no complete event in that folder.
@@ -103,6 +116,7 @@ class Event:
                 f"{folder} holds no {ITEM}: it is not an event folder, or its fetch did not end; "
                 "run `landslide fetch` with this folder as --out"
             )
+        put_in_place(folder)
         try:
             item = json.loads(path.read_text(encoding="utf-8"))
             event = cls(folder, item)
@@ -149,6 +163,38 @@ class Event:
         """The images used: side, id, datetime and more."""
         return list(self.properties["landslide:scenes"])
 
+    @property
+    def version(self) -> int:
+        """The number of this version of the map, from 1."""
+        return int(self.properties.get("version", 1))
+
+    @property
+    def predecessor(self) -> Path | None:
+        """The folder of the version before, if there is one and it is still kept."""
+        links = [link["href"] for link in self.item["links"] if link["rel"] == "predecessor-version"]
+        folder = (self.folder / links[0]).parent if links else None
+        return folder if folder and (folder / ITEM).exists() else None
+
+    def files(self) -> list[Path]:
+        """Return the files that the record lists and that are there, relative to the folder."""
+        return _files(self.folder, self.item)
+
+    def after(self, version: int) -> "Event":
+        """Return the event as the version that follows `version`, 0 for none; nothing is written."""
+        links = [link for link in self.item["links"] if link["rel"] != "predecessor-version"]
+        if version:
+            links.append(_link("predecessor-version", f"./{VERSIONS}/{version}/{ITEM}", version))
+        return Event(self.folder, {**self.item, **_numbered(self.item, version + 1), "links": links})
+
+    def kept(self, folder: Path) -> "Event":
+        """Return the event as it is recorded in `folder`, where it is kept as an earlier version."""
+        links = [link for link in self.item["links"] if link["rel"] != "predecessor-version"]
+        links.append({"rel": "latest-version", "href": f"../../{ITEM}", "type": "application/geo+json"})
+        if self.version > 1:
+            links.append(_link("predecessor-version", f"../{self.version - 1}/{ITEM}", self.version - 1))
+        identifier = f"{self.item['id']}-v{self.version}"
+        return Event(folder, {**self.item, **_numbered(self.item, self.version), "id": identifier, "links": links})
+
     def dates(self, side: str) -> str | None:
         """Return the acquisition date (ISO) of the `pre` or `post` side; `first/last` where they differ."""
         days = sorted({s["datetime"][:10] for s in self.scenes if s["side"] == side and s["datetime"]})
@@ -177,7 +223,7 @@ class Event:
         later = list(order)[list(order).index(name) + 1 :]
         stale = {product for step in later for product in order[step]} | (set(order[name]) - set(products))
         steps = {k: v for k, v in self.properties.get("landslide:steps", {}).items() if k not in later}
-        steps[name] = {"software": f"landslide {__version__}", "datetime": now(), **facts}
+        steps[name] = {"software": software(), "datetime": now(), **facts}
         assets = {k: v for k, v in self.item["assets"].items() if k not in stale}
         assets |= {product: _asset(PRODUCTS[product]) for product in products if self.path(product).exists()}
         assets |= {key: _asset(product) for key, product in others.items()}
@@ -256,6 +302,59 @@ def new_event(
         "assets": {},
     }
     return Event(folder, item)
+
+
+def put_in_place(folder: Path) -> None:
+    """Put the version that is ready, if there is one, in the place of the event in `folder`.
+
+    A kill may end this at any point: the next call goes on.
+
+    Raises:
+        OutputError: the folder cannot be written.
+    """
+    ready = folder / READY
+    if not ready.is_dir():
+        return
+    with writing(folder):
+        record = ready / ITEM
+        # It goes last: where it is gone, all else is in place.
+        if record.exists():
+            new, old = (json.loads((of / ITEM).read_text(encoding="utf-8")) for of in (ready, folder))
+            for file in set(_files(folder, old)) - {Path(asset["href"]) for asset in new["assets"].values()}:
+                remove(folder / file)
+            for path in sorted(p for p in ready.rglob("*") if p.is_file() and p != record):
+                target = folder / path.relative_to(ready)
+                target.parent.mkdir(exist_ok=True)
+                path.replace(target)
+            record.replace(folder / ITEM)
+        remove(ready)
+
+
+def last_kept(folder: Path) -> int:
+    """Return the number of the latest version that is kept below `folder`, 0 if there is none."""
+    return max(
+        (int(p.parent.name) for p in folder.glob(f"{VERSIONS}/*/{ITEM}") if p.parent.name.isdecimal()), default=0
+    )
+
+
+def _files(folder: Path, item: Mapping[str, Any]) -> list[Path]:
+    """Return the files of assets that lie below the folder and are there, relative to it."""
+    paths = [Path(asset["href"]) for asset in item["assets"].values() if ":" not in asset["href"]]
+    return [p for p in paths if not p.is_absolute() and ".." not in p.parts and (folder / p).is_file()]
+
+
+def _numbered(item: Mapping[str, Any], version: int) -> dict[str, Any]:
+    extensions = [*dict.fromkeys([*item["stac_extensions"], _VERSION_EXTENSION])]
+    return {"stac_extensions": extensions, "properties": {**item["properties"], "version": str(version)}}
+
+
+def _link(rel: str, href: str, version: int) -> dict[str, str]:
+    return {"rel": rel, "href": href, "type": "application/geo+json", "title": f"Version {version}"}
+
+
+def software() -> str:
+    """Return the name and version of the program, as records have it."""
+    return f"landslide {__version__}"
 
 
 def now() -> str:

@@ -93,6 +93,18 @@ def sha256_of(path: Path) -> str:
         return file_digest(file, "sha256").hexdigest()
 
 
+def link(source: Path, target: Path) -> None:
+    """Let `target` be the same file as `source`, or a copy of it where the disk knows no hard links.
+
+    Files are never written in place here, so that a file that is put under either name leaves the other as it was.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        target.hardlink_to(source)
+    except OSError:
+        shutil.copy2(source, target)
+
+
 def remove(path: Path) -> None:
     """Remove a file or a folder if it is there."""
     if path.is_dir():

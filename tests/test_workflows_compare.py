@@ -1,11 +1,12 @@
 import json
+import shutil
 from pathlib import Path
 
 import fiona
 import pytest
 from conftest import Maker
 from shapely.affinity import translate
-from shapely.geometry import mapping, shape
+from shapely.geometry import box, mapping, shape
 
 from landslide_cli.config import CompareConfig, PredictConfig, VectorizeConfig
 from landslide_cli.errors import InputError
@@ -28,14 +29,50 @@ def test_a_result_against_itself_is_confirmed(make_event: Maker, tmp_path: Path)
     (feature,) = json.loads((tmp_path / "changes.geojson").read_text())["features"]
     assert feature["properties"]["overlap"] == 1
     assert feature["properties"]["area_after_m2"] == pytest.approx(60_000, rel=1e-3)
-    assert [p.name for p in tmp_path.iterdir() if p.suffix == ".qml"] == []
+    assert "categorizedSymbol" in (tmp_path / "changes.qml").read_text()
 
 
 def test_what_clouds_hide_in_the_second_result_is_not_gone(make_event: Maker) -> None:
     first = mapped(make_event("first"))
     second = mapped(make_event("second", hole=(slice(90, 140), slice(140, 180))))
     assert compare_maps(CompareConfig(first, second)).counts["not seen again"] == 1
-    assert compare_maps(CompareConfig(second, first)).counts["new"] == 1
+    assert compare_maps(CompareConfig(second, first)).counts["not seen before"] == 1
+
+
+def test_pixels_that_stick_out_of_the_area_were_seen(make_event: Maker, tmp_path: Path) -> None:
+    # The area ends in the first tenth of the only row of pixels that this landslide has within the map.
+    event = mapped(make_event(shape=(101, 400)))
+    with fiona.open(event / "landslides.gpkg", layer="landslides") as source:
+        (outline,) = [shape(feature.geometry) for feature in source]
+    assert outline.bounds[3] - outline.bounds[1] == pytest.approx(10)
+    item = json.loads((event / "event.json").read_text())
+    west, south, east, north = shape(item["geometry"]).bounds
+    item["geometry"] = mapping(box(west, south + 9 / 110_600, east, north))
+    (event / "event.json").write_text(json.dumps(item))
+    predict(PredictConfig(event, model="red-change"))
+    vectorize(VectorizeConfig(event))
+    lacking = tmp_path / "lacking"
+    shutil.copytree(event, lacking)
+    vectorize(VectorizeConfig(lacking, min_area=1e6))
+    counts = compare_maps(CompareConfig(event, lacking)).counts
+    assert (counts["not seen again"], counts["doubtful now"]) == (0, 1)
+
+
+def test_another_threshold_is_warned_of(make_event: Maker, caplog: pytest.LogCaptureFixture) -> None:
+    first, second = mapped(make_event("first")), mapped(make_event("second"))
+    assert compare_maps(CompareConfig(first, second)).differences == {}
+    assert caplog.text.count("different options") == 0
+    vectorize(VectorizeConfig(second, threshold=0.7))
+    assert compare_maps(CompareConfig(first, second)).differences == {"threshold": (0.5, 0.7)}
+    assert "threshold 0.5, then 0.7" in caplog.text
+
+
+def test_maps_of_different_places_are_refused(make_event: Maker, tmp_path: Path) -> None:
+    event = mapped(make_event())
+    far = {"type": "Feature", "properties": {}, "geometry": mapping(box(10, 45, 10.1, 45.1))}
+    (tmp_path / "far.geojson").write_text(json.dumps({"type": "FeatureCollection", "features": [far]}))
+    with pytest.raises(InputError, match="different places"):
+        compare_maps(CompareConfig(tmp_path / "far.geojson", event))
 
 
 def test_an_inventory_may_stand_for_a_result(make_event: Maker, tmp_path: Path) -> None:

@@ -159,16 +159,20 @@ def test_the_clouds_are_in_the_layer_of_what_was_not_analysed(mapped: Path) -> N
         assert all(shape(f.geometry).intersects(geometry) for f in layer)
 
 
-def test_a_command_run_again_keeps_what_was_fetched(mapped: Path, cloud: Cloud, catalog: SimulatedCatalog) -> None:
+def test_a_command_run_again_reads_no_more_than_it_needs_to_find_nothing_new(
+    mapped: Path, cloud: Cloud, catalog: SimulatedCatalog
+) -> None:
     before = len(cloud.traffic.paths)
+    there = {path.name: path.stat().st_mtime_ns for path in mapped.iterdir()}
     done = cloud.landslide(
         "map", "--aoi", str(catalog.aoi), "--event-date", catalog.event_date.isoformat(), "--out", str(mapped),
         "--catalog", cloud.api, "--model", "rdndvi",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert done.stdout == ""
-    assert "already fetched" in done.stderr
-    assert len(cloud.traffic.paths) == before
+    assert "1, unchanged: no new scene" in done.stderr
+    assert all("SCL" in path for path in cloud.traffic.paths[before:])
+    assert {path.name: path.stat().st_mtime_ns for path in mapped.iterdir()} == there
 
 
 @pytest.mark.parametrize(

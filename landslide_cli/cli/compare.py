@@ -21,7 +21,7 @@ Out = Annotated[
 
 
 def compare(before: Before, after: After, out: Out = None, as_json: o.Json = False, verbose: o.Verbose = False) -> None:
-    """Compare two maps, or a map and an inventory: new, grown, confirmed, gone, not seen again."""
+    """Compare two maps, or a map and an inventory: new, grown, confirmed, gone, doubtful, not seen."""
     config = o.build(CompareConfig, locals())
     from landslide_cli.workflows.compare import compare_maps as run
 

@@ -25,6 +25,12 @@ def info(event: o.EventFolder, as_json: o.Json = False, verbose: o.Verbose = Fal
         made = f", {done['model']} from {done['threshold']:g}" if name == "predict" else ""
         found = f", {done['landslides']} landslides" if name == "vectorize" else ""
         rows[name] = f"{done['datetime']}{made}{found}"
+    for one in summary.versions:
+        rows[f"version {one.version}"] = (
+            f"{one.landslides} landslides, {one.model} from {one.threshold:g}, "
+            f"after: {one.post_dates or 'date unknown'}, "
+            f"made {one.datetime}, in {one.folder}"
+        )
     for file, size in summary.products.items():
         rows[file] = f"{size / 1e6:.2f} MB"
     console.show(summary, rows, as_json)

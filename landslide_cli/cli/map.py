@@ -50,7 +50,11 @@ def map_(
     as_json: o.Json = False,
     verbose: o.Verbose = False,
 ) -> None:
-    """Map the landslides of an event: fetch, predict and vectorize in one."""
+    """Map the landslides of an event: fetch, predict and vectorize in one.
+
+    Run again on the same folder, it looks for better images: a new version of the map is made if there are any, or if
+    options differ, and the earlier one is kept.
+    """
     # The threshold is recorded by predict; vectorize takes it from there.
     options = {**locals(), "event": out}
     from landslide_cli.workflows.map import map_event
@@ -62,5 +66,7 @@ def map_(
     )
     with console.working(verbose) as progress:
         summary = map_event(config, progress)
-    rows = fetch.rows(summary.fetch) | predict.rows(summary.predict) | vectorize.rows(summary.vectorize)
+    kept = f"; version {summary.version - 1} is kept in {summary.previous}" if summary.previous else ""
+    version = {"version": f"{summary.version}{f', unchanged: {summary.unchanged}' if summary.unchanged else ''}{kept}"}
+    rows = version | fetch.rows(summary.fetch) | predict.rows(summary.predict) | vectorize.rows(summary.vectorize)
     console.show(summary, rows, as_json)

@@ -79,7 +79,7 @@ Clouds = Annotated[
 ]
 MaxCloud = Annotated[float, typer.Option(min=0, max=100, help="Percent of the AOI that clouds may hide on a side.")]
 Workers = Annotated[int, typer.Option(min=1, max=64, help="Concurrent reads.")]
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an event fetched with other options.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Start anew; kept versions go too.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Go on although the AOI is very large.")]
 
 Model = Annotated[

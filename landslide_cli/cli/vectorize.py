@@ -36,7 +36,7 @@ def vectorize(
 
 def rows(summary: "VectorizeSummary") -> dict[str, str]:
     """Return what a person reads of the polygons."""
-    return {
+    table = {
         "landslides": f"{summary.landslides}, {summary.area_m2 / 1e4:.1f} ha (largest {summary.largest_m2 / 1e4:.2f})",
         "analysed": f"{summary.analysed_percent:.1f} % of the AOI; the rest is in the layer not_analysed",
         "GeoJSON": str(summary.geojson),
@@ -45,3 +45,8 @@ def rows(summary: "VectorizeSummary") -> dict[str, str]:
         "report": str(summary.report),
         "to print": str(summary.sheet),
     }
+    if changes := summary.changes:
+        areas = changes["areas_m2"]
+        lines = [f"{what}: {count}, {areas[what] / 1e4:.1f} ha" for what, count in changes["counts"].items() if count]
+        table[f"since version {changes['since']}"] = "\n".join(lines) or "no landslide on either map"
+    return table

@@ -47,6 +47,12 @@ ALIASES: Final = {
     "side": "Before or after",
     "datetime": "Time, UTC",
     "platform": "Satellite",
+    "change": "What became of it",
+    "id_before": "Number on the map before",
+    "id_after": "Number on the map after",
+    "area_before_m2": "Area on the map before (m²)",
+    "area_after_m2": "Area on the map after (m²)",
+    "overlap": "Overlap of both outlines (IoU)",
 }
 """The fields in words."""
 

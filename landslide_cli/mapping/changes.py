@@ -1,15 +1,25 @@
 """Two maps of landslides, one against the other."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
 import shapely
+from numpy.typing import NDArray
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 from shapely import STRtree
 from shapely.geometry.base import BaseGeometry
 
-CHANGES: Final = ("new", "grown", "shrunk", "confirmed", "gone", "not seen again")
-"""What may have become of a landslide; `not seen again`: the second map does not show that ground."""
+from landslide_cli.mapping.attributes import ellipsoidal_area_m2
+
+CHANGES: Final = (
+    "new", "grown", "confirmed", "shrunk", "gone", "doubtful before", "doubtful now", "not seen before",
+    "not seen again",
+)  # fmt: skip
+"""What may have become of a landslide. `doubtful`: the map that lacks it gives it a fair probability all the same;
+`not seen`: that map does not show this ground."""
 
 CHANGE_FIELDS: Final = {
     "change": "str", "id_before": "str", "id_after": "str", "area_before_m2": "float", "area_after_m2": "float",
@@ -17,76 +27,164 @@ CHANGE_FIELDS: Final = {
 }  # fmt: skip
 
 GROWN: Final = 1.25
-"""A landslide has grown if its area is so many times what it was, and shrunk by the same measure."""
+"""A landslide has grown if its area is so many times what it was, and shrunk by the same measure..."""
+RIM_M: Final = 10.0
+"""...and if it reaches farther than this beyond where it was: the images of two dates lie up to a pixel apart."""
+SAME_SHARE: Final = 0.1
+"""Outlines are of one landslide if they share so much of the smaller one."""
 HIDDEN_SHARE: Final = 0.5
-"""A landslide that is missing was not seen again if so much of it could not be analysed."""
+"""A landslide that one map lacks was not seen there if that map did not analyse so much of its ground."""
+
+_Members = list[NDArray[np.int64]]
+Doubt = Callable[[Sequence[BaseGeometry]], NDArray[np.bool_]]
 
 
-def compare(
-    before: Sequence[BaseGeometry],
-    after: Sequence[BaseGeometry],
-    hidden: Sequence[BaseGeometry],
-    ids: tuple[Sequence[Any], Sequence[Any]] | None = None,
-) -> list[tuple[BaseGeometry, Mapping[str, Any]]]:
+@dataclass(frozen=True, slots=True)
+class Mapped:
+    """One of two maps, in a metric CRS."""
+
+    outlines: Sequence[BaseGeometry]
+    ids: Sequence[Any]
+    area: BaseGeometry | None = None
+    """What was to be mapped; everywhere where not given."""
+    hidden: Sequence[BaseGeometry] = ()
+    """What of it was not analysed; these do not overlap."""
+    doubt: Doubt | None = None
+    """Tells which of some outlines, that are none of this map, come near to being landslides in it."""
+
+
+def compare(before: Mapped, after: Mapped, crs: str) -> list[tuple[BaseGeometry, Mapping[str, Any]]]:
     """Tell of each landslide of either map what became of it.
 
-    Landslides are the same if they overlap; one may stand for several of the other map.
+    Outlines that overlap are one landslide, also where it is in parts on one of the maps. Whether it has grown is
+    judged on the ground that both maps analysed.
 
     Args:
-        before: landslides of the first map, in a metric CRS.
-        after: those of the second one, in the same.
-        hidden: what the second map could not analyse.
-        ids: identifiers of both; their places from 1 on where not given.
+        before: the first map.
+        after: the second one.
+        crs: of both.
 
     Returns:
-        The outline (of the second map where it is there, else of the first) and the values of `CHANGE_FIELDS`.
-        `overlap` is the share of the union of both outlines that both hold (IoU).
+        The outline (of the second map where it is there, else of the first) and the values of `CHANGE_FIELDS`: areas
+        are on the ellipsoid; `overlap` is the share of the union of both outlines that both hold (IoU). The largest
+        come first.
     """
-    names = ids or (range(1, len(before) + 1), range(1, len(after) + 1))
-    first, second = (np.array([shapely.make_valid(p) for p in of], dtype=object) for of in (before, after))
-    pairs = _pairs(first, second)
-    found: list[tuple[BaseGeometry, Mapping[str, Any]]] = []
-    for number, outline in enumerate(second.tolist()):
-        matched = pairs[0][pairs[1] == number].tolist()
-        old = shapely.union_all(first[matched]) if matched else shapely.Polygon()
-        found.append((outline, _facts(_what(old, outline), matched, [number], names, old, outline)))
-    unseen = shapely.union_all([shapely.make_valid(p) for p in hidden]) if len(hidden) else shapely.Polygon()
-    shapely.prepare(unseen)
-    for number in sorted(set(range(len(first))) - set(pairs[0].tolist())):
-        outline = first[number]
-        covered = shapely.intersection(outline, unseen).area >= HIDDEN_SHARE * outline.area
-        change = "not seen again" if covered else "gone"
-        found.append((outline, _facts(change, [number], [], names, outline, shapely.Polygon())))
-    return found
-
-
-def _pairs(first: Any, second: Any) -> tuple[Any, Any]:
-    """Return the numbers of the outlines of `first` and of `second` that share ground, pair by pair."""
-    if not len(first) or not len(second):
-        return np.zeros(0, int), np.zeros(0, int)
-    right, left = STRtree(first).query(second, predicate="intersects")
-    shares = shapely.area(shapely.intersection(first[left], second[right])) > 0
-    return left[shares], right[shares]
-
-
-def _what(old: BaseGeometry, new: BaseGeometry) -> str:
-    if old.is_empty:
-        return "new"
-    if new.area > GROWN * old.area:
-        return "grown"
-    return "shrunk" if old.area > GROWN * new.area else "confirmed"
-
-
-def _facts(
-    change: str, left: Sequence[int], right: Sequence[int], names: tuple[Sequence[Any], Sequence[Any]],
-    old: BaseGeometry, new: BaseGeometry,
-) -> Mapping[str, Any]:  # fmt: skip
-    union = shapely.union(old, new).area
-    return {
-        "change": change,
-        "id_before": ", ".join(str(names[0][n]) for n in left) or None,
-        "id_after": ", ".join(str(names[1][n]) for n in right) or None,
-        "area_before_m2": round(old.area, 1),
-        "area_after_m2": round(new.area, 1),
-        "overlap": round(shapely.intersection(old, new).area / union, 3) if union else 0.0,
+    sides = tuple(_valid(side.outlines) for side in (before, after))
+    members = _groups(*sides)
+    old, new = ([_joined(outlines[of]) for of in groups] for outlines, groups in zip(sides, members, strict=True))
+    count = len(old)
+    facts: list[str] = [""] * count
+    missing = {
+        "before": (before, new, [n for n in range(count) if old[n].is_empty]),
+        "after": (after, old, [n for n in range(count) if new[n].is_empty]),
     }
+    for side, (lacking, outlines, numbers) in missing.items():
+        for number, change in zip(numbers, _missing(lacking, [outlines[n] for n in numbers], side), strict=True):
+            facts[number] = change
+    both = [n for n in range(count) if not facts[n]]
+    seen = [[_seen(side, [outlines[n] for n in both]) for side in (before, after)] for outlines in (old, new)]
+    for place, number in enumerate(both):
+        first, second = (shapely.intersection(*(parts[place] for parts in of)) for of in seen)
+        facts[number] = _growth(first, second)
+    shown = [old[n] if new[n].is_empty else new[n] for n in range(count)]
+    areas = [_areas(of, crs) for of in (old, new)]
+    shared = shapely.area(shapely.intersection(_array(old), _array(new)))
+    union = shapely.area(_array(old)) + shapely.area(_array(new)) - shared
+    found = [
+        (
+            shown[n],
+            {
+                "change": facts[n],
+                "id_before": _names(before.ids, members[0][n]),
+                "id_after": _names(after.ids, members[1][n]),
+                "area_before_m2": areas[0][n],
+                "area_after_m2": areas[1][n],
+                "overlap": round(float(shared[n] / union[n]), 3) if union[n] else 0.0,
+            },
+        )
+        for n in range(count)
+    ]
+    return sorted(found, key=lambda item: -max(item[1]["area_before_m2"], item[1]["area_after_m2"]))
+
+
+def _valid(outlines: Sequence[BaseGeometry]) -> NDArray[np.object_]:
+    return np.asarray(shapely.make_valid(shapely.force_2d(_array(outlines))), dtype=object)
+
+
+def _array(outlines: Sequence[BaseGeometry]) -> NDArray[np.object_]:
+    array = np.empty(len(outlines), dtype=object)
+    array[:] = outlines
+    return array
+
+
+def _groups(first: NDArray[np.object_], second: NDArray[np.object_]) -> tuple[_Members, _Members]:
+    """Return, landslide by landslide, the numbers of its outlines in the first and in the second map."""
+    total = len(first) + len(second)
+    if not total:
+        return [], []
+    right, left = STRtree(first).query(second, predicate="intersects")
+    shared = shapely.area(shapely.intersection(first[left], second[right]))
+    same = shared >= SAME_SHARE * np.minimum(shapely.area(first[left]), shapely.area(second[right]))
+    same &= shared > 0
+    links = coo_array((np.ones(int(same.sum())), (left[same], len(first) + right[same])), shape=(total, total))
+    count, labels = connected_components(links, directed=False)
+    return _members(labels[: len(first)], count), _members(labels[len(first) :], count)
+
+
+def _members(groups: NDArray[np.int32], count: int) -> _Members:
+    """Return the places at which each number below `count` stands."""
+    order = np.argsort(groups, kind="stable")
+    return np.split(order, np.searchsorted(groups[order], np.arange(1, count)))
+
+
+def _joined(parts: NDArray[np.object_]) -> BaseGeometry:
+    return parts.item() if len(parts) == 1 else shapely.union_all(parts)
+
+
+def _missing(lacking: Mapped, outlines: Sequence[BaseGeometry], side: str) -> list[str]:
+    """Say of landslides that one of the maps, of `side`, lacks why it may be so."""
+    unseen, doubtful, real = (
+        ("not seen before", "doubtful before", "new")
+        if side == "before"
+        else ("not seen again", "doubtful now", "gone")
+    )
+    whole = shapely.area(_array(outlines))
+    hidden = whole - shapely.area(_array(_seen(lacking, outlines))) >= HIDDEN_SHARE * whole
+    doubt = lacking.doubt(outlines) if lacking.doubt and outlines else np.zeros(len(outlines), bool)
+    return [
+        unseen if h else doubtful if d else real for h, d in zip(hidden.tolist(), doubt.tolist(), strict=True)
+    ]  # fmt: skip
+
+
+def _seen(side: Mapped, outlines: Sequence[BaseGeometry]) -> list[BaseGeometry]:
+    """Return what of each outline the map of `side` analysed."""
+    seen = _array(outlines)
+    if side.area is not None:
+        shapely.prepare(side.area)
+        partly = ~shapely.covers(side.area, seen)
+        seen[partly] = shapely.intersection(seen[partly], side.area)
+    if len(side.hidden) and len(seen):
+        hidden = _valid(side.hidden)
+        at, which = STRtree(hidden).query(seen, predicate="intersects")
+        for number, touching in enumerate(_members(at, len(seen))):
+            if len(touching):
+                seen[number] = shapely.difference(seen[number], shapely.union_all(hidden[which[touching]]))
+    return list(seen)
+
+
+def _growth(old: BaseGeometry, new: BaseGeometry) -> str:
+    for change, less, more in (("grown", old, new), ("shrunk", new, old)):
+        if more.area > GROWN * less.area and not shapely.difference(more, less.buffer(RIM_M)).is_empty:
+            return change
+    return "confirmed"
+
+
+def _areas(outlines: Sequence[BaseGeometry], crs: str) -> list[float]:
+    areas = np.zeros(len(outlines))
+    there = np.array([not outline.is_empty for outline in outlines], bool)
+    areas[there] = ellipsoidal_area_m2([outline for outline in outlines if not outline.is_empty], crs)
+    return [round(area, 1) for area in areas.tolist()]
+
+
+def _names(ids: Sequence[Any], members: NDArray[np.int64]) -> str | None:
+    return ", ".join(str(ids[n]) for n in members.tolist()) or None

@@ -83,7 +83,7 @@ def write_project(
         SubElement(
             tree, "layer-tree-layer", id=ID + layer.name, name=layer.title, source=source,
             providerKey="ogr" if vector else "gdal", checked="Qt::Checked" if layer.shown else "Qt::Unchecked",
-            expanded="1" if layer.name == "landslides" else "0",
+            expanded="1" if layer.name in ("landslides", "changes") else "0",
         )  # fmt: skip
         SubElement(order, "item").text = ID + layer.name
         project.append(_vector(layer, source, crs) if isinstance(layer, VectorLayer) else _raster(layer, source, crs))

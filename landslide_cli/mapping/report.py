@@ -4,7 +4,7 @@ import base64
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from html import escape
 from importlib.resources import files
 from io import BytesIO
@@ -51,6 +51,9 @@ class Report:
     pre_date: str
     post_date: str
     software: str
+    changes: Mapping[str, str] = field(default_factory=dict)
+    """What became of the landslides of an earlier map; empty where there is none."""
+    changes_title: str = ""
 
 
 def write_report(report: Report, path: Path) -> None:
@@ -94,6 +97,9 @@ def write_report(report: Report, path: Path) -> None:
             for lower, upper, colour in CONFIDENCE_CLASSES
         ),
         "totals": _table(report.totals),
+        "changes": f'<div class="box"><h2>{escape(report.changes_title)}</h2>{_table(report.changes)}</div>'
+        if report.changes
+        else "",
         "model": _table(report.model),
         "limits": f"<p>{escape(report.limits)}</p>",
         "scenes": _rows((f"{s['side']} {(s['datetime'] or 'date unknown')[:16]}", s["id"]) for s in report.scenes),

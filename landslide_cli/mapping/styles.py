@@ -5,6 +5,7 @@ from typing import Final
 from xml.etree.ElementTree import Element, SubElement, tostring
 
 from landslide_cli.mapping.attributes import ALIASES
+from landslide_cli.mapping.changes import CHANGES
 
 QGIS_VERSION: Final = "3.22.0"
 """What the documents say that they were written for: QGIS reads those of older versions without a question."""
@@ -13,6 +14,14 @@ CONFIDENCE_CLASSES: Final = (
     (0.0, 0.5, "254,217,118"), (0.5, 0.7, "253,141,60"), (0.7, 0.85, "240,59,32"), (0.85, 1.0, "189,0,38")
 )  # fmt: skip
 """Lower and upper bound and colour; ColorBrewer's YlOrRd, told apart by colour-blind readers."""
+
+
+_CHANGE_LINES: Final = (
+    ("213,0,60", "solid"), ("255,127,14", "solid"), ("120,120,120", "solid"), ("86,180,233", "solid"),
+    ("0,80,200", "solid"), ("255,127,14", "dot"), ("86,180,233", "dot"), ("152,78,163", "dash"), ("40,40,40", "dash"),
+)  # fmt: skip
+"""Colour and line of each of `CHANGES`: warm where there is more than before, cold where there is less, broken where
+it may be no change of the ground, in colours of their own where that ground was not seen."""
 
 
 def confidence_colour(confidence: float) -> str:
@@ -29,9 +38,11 @@ def style(layer: str, fields: Sequence[str]) -> str:
 
 
 def renderer(layer: str) -> Element:
-    """Return the `renderer-v2` of a layer, one of `landslides`, `not_analysed`, `aoi` and `scenes`."""
+    """Return the `renderer-v2` of a layer, one of `landslides`, `changes`, `not_analysed`, `aoi` and `scenes`."""
     if layer == "landslides":
         return _graduated()
+    if layer == "changes":
+        return _categorized()
     fills = {
         "not_analysed": _fill("70,70,70,255", "b_diagonal", "70,70,70,255", "0.15"),
         "aoi": _fill("0,0,0,0", "no", "20,20,20,255", "0.6", "dash"),
@@ -62,6 +73,18 @@ def _graduated() -> Element:
             ranges, "range", symbol=str(number), lower=f"{lower:.6f}", upper=f"{upper:.6f}", label=label, render="true"
         )
         symbols.append(_symbol(str(number), _fill(f"{colour},150", "solid", f"{colour},255", "0.35")))
+    return root
+
+
+def _categorized() -> Element:
+    root = Element(
+        "renderer-v2", type="categorizedSymbol", attr="change", symbollevels="0", enableorderby="0", forceraster="0"
+    )
+    categories, symbols = SubElement(root, "categories"), SubElement(root, "symbols")
+    for number, (change, (colour, line)) in enumerate(zip(CHANGES, _CHANGE_LINES, strict=True)):
+        SubElement(categories, "category", symbol=str(number), value=change, type="string", label=change, render="true")
+        # Hardly filled: the landslides and the images are to be seen below.
+        symbols.append(_symbol(str(number), _fill(f"{colour},50", "solid", f"{colour},255", "0.7", line)))
     return root
 
 

@@ -13,12 +13,24 @@ import rasterio
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 from rasterio.errors import RasterioError
-from rasterio.windows import Window
+from rasterio.windows import Window, from_bounds
+from shapely import set_precision
 
 from landslide_cli.config import FetchConfig, Progress, silent
 from landslide_cli.errors import CatalogError, InputError
-from landslide_cli.event import FETCHED, ITEM, PRODUCTS, Event, Product, new_event
-from landslide_cli.files import atomic, remove, writing
+from landslide_cli.event import (
+    FETCHED,
+    ITEM,
+    PRODUCTS,
+    VERSIONS,
+    Event,
+    Product,
+    last_kept,
+    new_event,
+    put_in_place,
+    software,
+)
+from landslide_cli.files import atomic, link, remove, writing
 from landslide_cli.imagery import load
 from landslide_cli.imagery.bands import GSD_M, NODATA, TERRAIN_BANDS, Unseen
 from landslide_cli.imagery.clouds import DILATION_PX
@@ -63,7 +75,12 @@ class FetchSummary:
 
 
 def fetch(
-    config: FetchConfig, progress: Progress = silent, check: Callable[[tuple[str, ...], bool], None] | None = None
+    config: FetchConfig,
+    progress: Progress = silent,
+    check: Callable[[tuple[str, ...], bool], None] | None = None,
+    *,
+    source: Source | None = None,
+    previous: Event | None = None,
 ) -> FetchSummary:
     """Make the event folder `config.out`.
 
@@ -72,6 +89,8 @@ def fetch(
         progress: told what is being done.
         check: is given the bands of the event and whether it will have terrain, before images are read; it may
             raise.
+        source: what `open_source` returned, if it was called before.
+        previous: an event from whose files is taken what they have in common, instead of reading it again.
 
     Raises:
         InputError: an option or a file cannot be used.
@@ -85,14 +104,14 @@ def fetch(
     check_cloud_mask(config)
     if existing := _same_event(config):
         return _summary(existing, meter, reused=True)
-    source = FileSource(config) if config.pre or config.post else CatalogSource(config, select(config, progress))
+    source = source or open_source(config, progress)
     if check:
         check(source.bands, source.elevation is not None)
     staging = config.out / STAGING
     try:
         with writing(config.out):
             staging.mkdir(parents=True, exist_ok=True)
-        event = _fetch_into(staging, config, source, progress)
+        event = _fetch_into(staging, config, source, progress, previous)
     except (CatalogError, KeyboardInterrupt):
         if not source.resumable:
             remove(staging)
@@ -101,6 +120,70 @@ def fetch(
         remove(staging)
         raise
     return _summary(event, meter, reused=False)
+
+
+def open_source(config: FetchConfig, progress: Progress = silent) -> Source:
+    """Find the images and the elevation of an event; none is read yet.
+
+    Raises:
+        InputError: an option or a file cannot be used.
+        NoSceneError: no scene suits the event.
+        CatalogError: the catalog cannot be reached.
+    """
+    event_moment(config)
+    check_cloud_mask(config)
+    if config.pre or config.post:
+        return FileSource(config)
+    return CatalogSource(config, select(config, progress))
+
+
+def has_new_scene(source: Source, event: Event) -> bool:
+    """Tell whether a source would use a scene that the event was made without."""
+    used = {(scene["side"], scene["id"]) for scene in event.scenes}
+    return any((side, scene["id"]) not in used for side in SIDES for scene in source.scenes(side))
+
+
+def same_images(source: Source, event: Event) -> bool:
+    """Tell whether a source would give the event the very files that it has."""
+    aoi = set_precision(source.aoi.geometry, 1e-7)
+    return (
+        all(_same_side(source, event, side) for side in SIDES)
+        and _same_terrain(source, event)
+        and source.config.all_scenes == event.step("fetch")["parameters"]["all_scenes"]
+        and bool(aoi.equals(event.aoi))
+    )
+
+
+def recorded(event: Event) -> FetchSummary:
+    """Return the summary of an event that was fetched before."""
+    return _summary(event, _Meter(perf_counter(), downloaded_bytes() or 0), reused=True)
+
+
+def _same_grid(source: Source, event: Event) -> bool:
+    """Whether an event lies on the grid of a source, and was read from a catalog by this version of the program."""
+    grid, there = source.geobox, event.properties
+    return (
+        source.resumable
+        and event.step("fetch")["software"] == software()
+        and (str(grid.crs), list(grid.shape)) == (there["proj:code"], there["proj:shape"])
+        and list(tuple(grid.transform)[:6]) == there["proj:transform"]
+    )
+
+
+def _same_side(source: Source, event: Event, side: str) -> bool:
+    """Whether an event shows on one side, pixel by pixel, what a source would read again."""
+    fetched = event.step("fetch")
+    return (
+        _same_grid(source, event)
+        and source.bands == event.bands
+        and source.config.clouds == fetched["parameters"]["clouds"]
+        and fetched["cloud_dilation_m"] == DILATION_PX * GSD_M
+        and json.loads(json.dumps(source.scenes(side))) == [s for s in event.scenes if s["side"] == side]
+    )
+
+
+def _same_terrain(source: Source, event: Event) -> bool:
+    return _same_grid(source, event) and source.elevation == event.step("fetch")["elevation"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +212,7 @@ class _Meter:
 def _same_event(config: FetchConfig) -> Event | None:
     if config.out.exists() and not config.out.is_dir():
         raise InputError(f"--out {config.out} is a file; give a folder")
+    put_in_place(config.out)
     if config.overwrite or not (config.out / ITEM).exists():
         return None
     event = Event.open(config.out)
@@ -140,17 +224,22 @@ def _same_event(config: FetchConfig) -> Event | None:
     )
 
 
-def _fetch_into(staging: Path, config: FetchConfig, source: Source, progress: Progress) -> Event:
+def _fetch_into(
+    staging: Path, config: FetchConfig, source: Source, progress: Progress, previous: Event | None
+) -> Event:
     for side in SIDES:
         while True:
             try:
-                _read_side(staging, source, side, progress)
+                _read_side(staging, source, side, progress, previous)
                 break
             except SceneError as failed:
                 source.replace(failed)
     counts = _assemble(staging, source, progress)
     scene_files = _write_every_scene(staging, source, progress) if config.all_scenes else []
-    if source.elevation is not None:
+    if previous and source.elevation is not None and _same_terrain(source, previous):
+        remove(_target(staging, "terrain"))
+        link(previous.path("terrain"), _target(staging, "terrain"))
+    elif source.elevation is not None:
         progress("reading elevation", 0)
         stack, grid = source.terrain()
         with create(
@@ -162,11 +251,21 @@ def _fetch_into(staging: Path, config: FetchConfig, source: Source, progress: Pr
     return _publish(staging, config, source, counts, scene_files)
 
 
-def _read_side(staging: Path, source: Source, side: str, progress: Progress) -> None:
-    _read_blocks(
-        staging, side, _plan(source, source.scenes(side)), source.geobox, lambda block: source.read(side, block),
-        _prefixed(progress, f"reading {side} images"),
-    )  # fmt: skip
+def _read_side(staging: Path, source: Source, side: str, progress: Progress, previous: Event | None) -> None:
+    known = previous if previous and _same_side(source, previous, side) else None
+
+    def read(block: GeoBox) -> Block:
+        return _read_again(known, side, block) if known else source.read(side, block)
+
+    plan = _plan(source, source.scenes(side))
+    _read_blocks(staging, side, plan, source.geobox, read, _prefixed(progress, f"reading {side} images"))
+
+
+def _read_again(event: Event, side: str, block: GeoBox) -> Block:
+    """Read a block of an event that has it already."""
+    with rasterio.open(event.path(side)) as image, rasterio.open(event.path("sources")) as sources:
+        window = from_bounds(*block.boundingbox, transform=image.transform).round_offsets().round_lengths()
+        return image.read(window=window), sources.read(1 + SIDES.index(side), window=window)
 
 
 def _plan(source: Source, scenes: object) -> dict[str, object]:
@@ -338,7 +437,7 @@ def _publish(
         crs=str(geobox.crs),
         shape_px=(height, width),
         transform=tuple(geobox.transform)[:6],
-    )
+    ).after(0 if config.overwrite else last_kept(config.out))
     total = max(sum(counts.values()), 1)
     percent = {code: round(100 * pixels / total, 2) for code, pixels in counts.items()}
     facts = {
@@ -353,6 +452,8 @@ def _publish(
     }
     with writing(config.out):
         remove(config.out / ITEM)
+        if config.overwrite:
+            remove(config.out / VERSIONS)
         for product in FETCHED:
             staged = _target(staging, product)
             if staged.exists():

@@ -8,6 +8,7 @@ from typing import Any
 from landslide_cli.config import Progress, silent
 from landslide_cli.errors import InputError
 from landslide_cli.event import PRODUCTS, Event
+from landslide_cli.workflows.versions import Version, versions
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,8 @@ class EventInfo:
     scenes: tuple[Mapping[str, Any], ...]
     steps: Mapping[str, Any]
     """What each workflow recorded."""
+    versions: tuple[Version, ...]
+    """Of the map, the newest first."""
     products: Mapping[str, int]
     """File names and their sizes in bytes."""
 
@@ -54,5 +57,6 @@ def info(folder: Path, progress: Progress = silent) -> EventInfo:
         elevation=fetched["elevation"],
         scenes=tuple(event.scenes),
         steps=event.properties["landslide:steps"],
+        versions=tuple(versions(event)),
         products={PRODUCTS[key].file: event.path(key).stat().st_size for key in PRODUCTS if event.has(key)},
     )

@@ -15,6 +15,7 @@ from odc.geo.geobox import GeoBox
 from landslide_cli.config import OVERVIEWS, PredictConfig, Progress, silent
 from landslide_cli.errors import InputError, ModelError
 from landslide_cli.event import PREDICTED, Event
+from landslide_cli.files import sha256_of
 from landslide_cli.imagery.bands import NOT_ANALYSED
 from landslide_cli.imagery.cog import BLOCK_PX, create
 from landslide_cli.inference.ahead import ahead
@@ -101,30 +102,52 @@ def predict(config: PredictConfig, progress: Progress = silent) -> PredictSummar
                     analysed_px += int(analysed.sum())
                     landslide_px += int((analysed & (percent >= 100 * threshold)).sum())
                     total_px += percent.size
-    seconds = perf_counter() - began
     facts = {
-        "model": card.name,
-        "model_version": card.version,
+        **prediction_options(config, card),
         "provider": engine.provider,
-        "threshold": threshold,
         "blank_bands": blank,
-        "tile_px": tile,
-        "stride_px": stride,
-        "symmetries": len(SYMMETRIES) if config.tta else 1,
-        "min_slope_deg": config.min_slope if engine.provider == "numpy" else None,
         "training_data": card.training_data,
         "scores": dict(card.scores),
         "limits": card.limits,
+        "analysed_percent": 100 * analysed_px / total_px,
+        "landslide_percent": 100 * landslide_px / max(analysed_px, 1),
+        "seconds": perf_counter() - began,
     }
-    event.record("predict", PREDICTED, facts)
+    return recorded(event.record("predict", PREDICTED, facts))
+
+
+def prediction_options(config: PredictConfig, card: ModelCard) -> dict[str, object]:
+    """Return what a map of probability and its threshold depend on beside the event, as it is recorded.
+
+    Raises:
+        InputError: the window or the stride is out of range.
+    """
+    tile, stride = _windows(config, card)
+    detector = config.model in DETECTORS
+    return {
+        "model": card.name,
+        "model_version": card.version,
+        "model_sha256": None if detector else sha256_of(find_model(config.model)),
+        "threshold": card.threshold if config.threshold is None else config.threshold,
+        "tile_px": tile,
+        "stride_px": stride,
+        "symmetries": len(SYMMETRIES) if config.tta else 1,
+        "min_slope_deg": config.min_slope if detector else None,
+        "overviews": config.overviews,
+    }
+
+
+def recorded(event: Event) -> PredictSummary:
+    """Return the summary of an event that was predicted."""
+    done = event.step("predict")
     return PredictSummary(
         event=event.folder,
-        model=card.name,
-        provider=engine.provider,
-        threshold=threshold,
-        analysed_percent=100 * analysed_px / total_px,
-        landslide_percent=100 * landslide_px / max(analysed_px, 1),
-        seconds=seconds,
+        model=done["model"],
+        provider=done["provider"],
+        threshold=done["threshold"],
+        analysed_percent=done["analysed_percent"],
+        landslide_percent=done["landslide_percent"],
+        seconds=done["seconds"],
     )
 
 

@@ -14,30 +14,32 @@ from landslide_cli.mapping.formats import Layer
 from landslide_cli.mapping.qgis import RasterLayer, VectorLayer, write_project
 from landslide_cli.mapping.report import Report, write_report
 from landslide_cli.mapping.sheet import write_sheet
+from landslide_cli.workflows.compare import Changes, told
 
 PICTURE_PX = 1400
 """Longest side of the images in the report."""
 SWIR = ("B12", "B8A", "B04")
 
 
-def present(event: Event, landslides: Layer, not_analysed: Layer, aoi: Layer, scenes: Layer) -> None:
+def present(
+    event: Event, landslides: Layer, not_analysed: Layer, aoi: Layer, scenes: Layer, changes: Changes | None = None
+) -> None:
     """Write `map.qgz`, `report.html` and `map.pdf` into the event folder.
 
     Raises:
         OutputError: they cannot be written.
     """
-    _write_project(event, landslides, not_analysed, aoi, scenes)
-    _write_report(event, landslides, not_analysed, aoi)
+    above = [changes.layer] if changes else []
+    _write_project(event, *above, landslides, not_analysed, aoi, scenes)
+    _write_report(event, landslides, not_analysed, aoi, changes)
 
 
 def _write_project(event: Event, *vectors: Layer) -> None:
     """Write the QGIS project: vectors above the probability, the images and the shaded relief."""
     titles = {
-        "landslides": "Landslides",
-        "not_analysed": "Not analysed",
-        "aoi": "Area of interest",
-        "scenes": "Image footprints",
-    }
+        "landslides": "Landslides", "not_analysed": "Not analysed", "aoi": "Area of interest",
+        "scenes": "Image footprints", "changes": "Changes against the version before",
+    }  # fmt: skip
     layers: list[RasterLayer | VectorLayer] = [
         VectorLayer(v.name, titles[v.name], PRODUCTS["geopackage"].file, tuple(v.fields), v.name != "scenes")
         for v in vectors
@@ -59,7 +61,7 @@ def _write_project(event: Event, *vectors: Layer) -> None:
     write_project(event.path("project"), title, vectors[0].crs, extent.bounds, layers)
 
 
-def _write_report(event: Event, landslides: Layer, not_analysed: Layer, aoi: Layer) -> None:
+def _write_report(event: Event, landslides: Layer, not_analysed: Layer, aoi: Layer, changes: Changes | None) -> None:
     step, area = event.step("predict"), aoi.polygons[0]
     assert area is not None
     sizes = [record["area_m2"] for record in landslides.records]
@@ -98,9 +100,21 @@ def _write_report(event: Event, landslides: Layer, not_analysed: Layer, aoi: Lay
         pre_date=event.dates("pre") or "date unknown",
         post_date=event.dates("post") or "date unknown",
         software=f"landslide {__version__}",
+        changes=_change_totals(changes) if changes else {},
+        changes_title=f"Changes against version {changes.since}" if changes else "",
     )
     write_report(report, event.path("report"))
     write_sheet(report, event.path("sheet"))
+
+
+def _change_totals(changes: Changes) -> dict[str, str]:
+    totals = {
+        change: f"{count}, {changes.areas_m2[change] / 1e4:,.2f} ha"
+        for change, count in changes.counts.items()
+        if count
+    }
+    totals = totals or {"landslides": "none on either map"}
+    return totals | ({"other options": told(changes.differences)} if changes.differences else {})
 
 
 def _picture(event: Event, side: str) -> NDArray[np.uint8]:

@@ -1,6 +1,6 @@
 """A map of probabilities into polygons."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -23,6 +23,7 @@ from shapely.geometry.base import BaseGeometry
 from landslide_cli.config import SCHEMAS, Progress, VectorizeConfig, silent
 from landslide_cli.errors import InputError
 from landslide_cli.event import Event
+from landslide_cli.files import sha256_of
 from landslide_cli.imagery.bands import EXCLUDED, GSD_M, NO_TERRAIN, NOT_ANALYSED, Unseen
 from landslide_cli.imagery.cog import BLOCK_PX
 from landslide_cli.imagery.load import inside
@@ -38,6 +39,7 @@ from landslide_cli.mapping.attributes import (
 from landslide_cli.mapping.cems import cems_layers
 from landslide_cli.mapping.formats import FORMATS, Layer, write_as, write_geojson, write_geopackage
 from landslide_cli.mapping.polygons import AREA_TOLERANCE, Regions, areas, clipped, find_regions, outlines, smoothed
+from landslide_cli.workflows.compare import Changes, changes_since
 from landslide_cli.workflows.fetch import why_unseen
 from landslide_cli.workflows.predict import check_threshold
 from landslide_cli.workflows.present import present
@@ -72,10 +74,22 @@ class VectorizeSummary:
     project: Path
     report: Path
     sheet: Path
+    changes: Mapping[str, Any] | None
+    """Against the earlier version, if there is one: its number as `since`, `counts` and `areas_m2` of landslides by
+    what became of them, and `differences` of the options that both maps were made with."""
 
 
-def vectorize(config: VectorizeConfig, progress: Progress = silent) -> VectorizeSummary:
+def vectorize(
+    config: VectorizeConfig, progress: Progress = silent, *, previous: Event | None = None
+) -> VectorizeSummary:
     """Write the landslides of an event, and what was not analysed, as GeoJSON, GeoPackage, QGIS project and report.
+
+    Of an event that has an earlier version it is written what became of that one's landslides.
+
+    Args:
+        config: what is wanted.
+        progress: told what is being done.
+        previous: the earlier version, where it does not lie yet where the event's record says.
 
     Raises:
         InputError: there is no such event, it was not predicted, or an option is out of range.
@@ -93,6 +107,37 @@ def vectorize(config: VectorizeConfig, progress: Progress = silent) -> Vectorize
     threshold = prediction["threshold"] if config.threshold is None else config.threshold
     if config.grow is not None and config.grow > threshold:
         raise InputError(f"--grow {config.grow:g} is above the threshold of {threshold:g}; give a lower probability")
+    landslides, not_analysed, aoi = _layers(event, config, threshold, progress)
+    scenes = _scenes(event, aoi.crs)
+    write_geojson(landslides, event.path("landslides"))
+    write_geojson(not_analysed, event.path("not_analysed"))
+    changes = _changes(event, previous, outline_options(config, threshold))
+    layers = [landslides, not_analysed, aoi, scenes, *([changes.layer] if changes else [])]
+    write_geopackage(layers, event.path("geopackage"))
+    for name in formats:
+        write_as(name, landslides, event.path(name))
+    if config.schema == "cems":
+        cems = cems_layers(landslides, not_analysed, aoi.polygons[0], scenes.polygons, event.scenes)
+        write_geopackage(cems, event.path("cems"), styled=False)
+    present(event, landslides, not_analysed, aoi, scenes, changes)
+    made = [*ALWAYS, *formats, *(["cems"] if config.schema == "cems" else [])]
+    if changes:
+        write_geojson(changes.layer, event.path("changes"))
+        made += ["changes", "changes_style"]
+    sizes = np.array([record["area_m2"] for record in landslides.records])
+    facts = {
+        **outline_options(config, threshold),
+        "landslides": len(sizes),
+        "area_m2": float(sizes.sum()),
+        "largest_m2": float(sizes.max(initial=0)),
+        "analysed_percent": aoi.records[0]["analysed_percent"],
+        "changes": changes and changes.record(),
+    }
+    return recorded(event.record("vectorize", tuple(made), facts))
+
+
+def _layers(event: Event, config: VectorizeConfig, threshold: float, progress: Progress) -> tuple[Layer, Layer, Layer]:
+    """Return the landslides, what was not analysed, and the AOI."""
     progress("finding regions", 0)
     with rasterio.open(event.path("probability")) as source:
         percent, transform, crs = source.read(1), source.transform, source.crs.to_string()
@@ -110,28 +155,21 @@ def vectorize(config: VectorizeConfig, progress: Progress = silent) -> Vectorize
     progress("describing them", 0.5)
     pixels = _pixels(event, regions, percent, analysed)
     times = _times(event, "pre"), _times(event, "post")
-    facts = {"event_date": event.event_date, "model": prediction["model"]}
+    facts = {"event_date": event.event_date, "model": event.step("predict")["model"]}
     records = landslide_attributes(pixels, polygons, crs, area, times, facts)
     landslides = Layer("landslides", crs, LANDSLIDE_FIELDS, polygons, records)
     (area_m2,) = ellipsoidal_area_m2([area], crs)
     hidden_m2 = ellipsoidal_area_m2(not_analysed.polygons, crs).sum()
     analysed_percent = 100 * max(0.0, 1 - float(hidden_m2 / area_m2))
-    del regions, pixels
     progress("writing", 0.8)
     values = (event.event_date, round(float(area_m2) / 1e6, 3), round(analysed_percent, 2))
     aoi = Layer("aoi", crs, AOI_FIELDS, [area], [dict(zip(AOI_FIELDS, values, strict=True))])
-    scenes = _scenes(event, crs)
-    write_geojson(landslides, event.path("landslides"))
-    write_geojson(not_analysed, event.path("not_analysed"))
-    write_geopackage([landslides, not_analysed, aoi, scenes], event.path("geopackage"))
-    for name in formats:
-        write_as(name, landslides, event.path(name))
-    if config.schema == "cems":
-        layers = cems_layers(landslides, not_analysed, area, scenes.polygons, event.scenes)
-        write_geopackage(layers, event.path("cems"), styled=False)
-    present(event, landslides, not_analysed, aoi, scenes)
-    sizes = np.array([record["area_m2"] for record in records])
-    summary = {
+    return landslides, not_analysed, aoi
+
+
+def outline_options(config: VectorizeConfig, threshold: float) -> dict[str, object]:
+    """Return what the outlines depend on beside the map of probability, as it is recorded."""
+    return {
         "threshold": threshold,
         "min_area_m2": config.min_area,
         "simplify_m": config.simplify,
@@ -140,23 +178,35 @@ def vectorize(config: VectorizeConfig, progress: Progress = silent) -> Vectorize
         "smooth": config.smooth,
         "steeper_than_deg": config.steeper_than,
         "exclude": config.exclude and config.exclude.name,
-        "landslides": len(records),
-        "area_m2": float(sizes.sum()),
-        "analysed_percent": round(analysed_percent, 2),
+        "exclude_sha256": sha256_of(config.exclude) if config.exclude and config.exclude.is_file() else None,
     }
-    event.record("vectorize", (*ALWAYS, *formats, *(["cems"] if config.schema == "cems" else [])), summary)
+
+
+def recorded(event: Event) -> VectorizeSummary:
+    """Return the summary of an event that was vectorized."""
+    done = event.step("vectorize")
     return VectorizeSummary(
         event=event.folder,
-        landslides=len(records),
-        area_m2=float(sizes.sum()),
-        largest_m2=float(sizes.max(initial=0)),
-        analysed_percent=analysed_percent,
+        landslides=done["landslides"],
+        area_m2=done["area_m2"],
+        largest_m2=done["largest_m2"],
+        analysed_percent=done["analysed_percent"],
         geojson=event.path("landslides"),
         geopackage=event.path("geopackage"),
         project=event.path("project"),
         report=event.path("report"),
         sheet=event.path("sheet"),
+        changes=done["changes"],
     )
+
+
+def _changes(event: Event, previous: Event | None, outlined: Mapping[str, Any]) -> Changes | None:
+    """Compare the event with its earlier version, if it has one."""
+    if previous is None and event.predecessor:
+        previous = Event.open(event.predecessor)
+    if previous is None or not previous.has("landslides"):
+        return None
+    return changes_since(previous, event, outlined)
 
 
 def _check(config: VectorizeConfig) -> list[str]:
