@@ -17,6 +17,8 @@ from landslide_cli.errors import InputError
 from landslide_cli.files import atomic
 
 ITEM = "event.json"
+DEEPNESS: Final = "deepness"
+"""Folder below an event with rasters for the QGIS plugin of that name; a new fetch removes it."""
 
 _COG = "image/tiff; application=geotiff; profile=cloud-optimized"
 
@@ -193,6 +195,13 @@ class Event:
         event.save()
         for product in stale:
             event.path(product).unlink(missing_ok=True)
+        return event
+
+    def add(self, key: str, product: Product) -> "Event":
+        """Write into `event.json` that there is one more product: none that a workflow needs; a new fetch drops it."""
+        assets = {**self.item["assets"], key: _asset(product)}
+        event = Event(self.folder, {**self.item, "assets": assets})
+        event.save()
         return event
 
     def save(self) -> None:

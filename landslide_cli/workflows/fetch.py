@@ -17,7 +17,7 @@ from rasterio.windows import Window
 
 from landslide_cli.config import FetchConfig, Progress, silent
 from landslide_cli.errors import CatalogError, InputError
-from landslide_cli.event import FETCHED, ITEM, PRODUCTS, Event, Product, new_event
+from landslide_cli.event import DEEPNESS, FETCHED, ITEM, PRODUCTS, Event, Product, new_event
 from landslide_cli.files import atomic, remove, writing
 from landslide_cli.imagery import load
 from landslide_cli.imagery.bands import GSD_M, NODATA, TERRAIN_BANDS, Unseen
@@ -353,6 +353,7 @@ def _publish(
     }
     with writing(config.out):
         remove(config.out / ITEM)
+        remove(config.out / DEEPNESS)
         for product in FETCHED:
             staged = _target(staging, product)
             if staged.exists():
