@@ -1,7 +1,8 @@
-"""Train a network from nothing on made-up events, measure it, and write it as a model that `landslide predict` runs.
+"""Train a network from nothing on made-up events, measure it, write it as a model, and map an event with it.
 
-No download and no GPU are needed. It goes the way of `fetch`, `prepare`, `train`, `evaluate` and `export`, as one
-would with real events; what the weights are worth on one of those is unknown until they are measured there.
+No download and no GPU are needed. It goes the way of `fetch`, `prepare`, `train`, `evaluate`, `export`, `predict` and
+`vectorize`, as one would with real events; what the weights are worth on one of those is unknown until they are
+measured there.
 
     python examples/train_on_simulation.py --events 4 --work training --out bbunet.onnx
 
@@ -11,14 +12,24 @@ Run again with the same --work, it goes on where it was cut; with more --epochs,
 import argparse
 from pathlib import Path
 
-from landslide_cli.cli import console, evaluate, export, prepare, train
-from landslide_cli.config import EvaluateConfig, ExportConfig, FetchConfig, PrepareConfig, TrainConfig
+from landslide_cli.cli import console, evaluate, export, predict, prepare, train, vectorize
+from landslide_cli.config import (
+    EvaluateConfig,
+    ExportConfig,
+    FetchConfig,
+    PredictConfig,
+    PrepareConfig,
+    TrainConfig,
+    VectorizeConfig,
+)
 from landslide_cli.simulation.catalog import write_catalog
 from landslide_cli.workflows.evaluate import evaluate as run_evaluate
 from landslide_cli.workflows.export import export as run_export
 from landslide_cli.workflows.fetch import fetch
+from landslide_cli.workflows.predict import predict as run_predict
 from landslide_cli.workflows.prepare import prepare as run_prepare
 from landslide_cli.workflows.train import train as run_train
+from landslide_cli.workflows.vectorize import vectorize as run_vectorize
 
 VALIDATION_SEED = 90_001
 """Chooses the epoch and the threshold; no training event has this seed."""
@@ -28,7 +39,7 @@ RECIPE = Path(__file__).with_name("laptop.toml")
 
 
 def main() -> None:
-    """Simulate, prepare, train, measure, export."""
+    """Simulate, prepare, train, measure, export, map."""
     options = parse_options()
     with console.working(verbose=False) as progress:
         seeds = [*range(1, options.events + 1), VALIDATION_SEED, *TEST_SEEDS]
@@ -67,6 +78,10 @@ def main() -> None:
         console.show(measured, evaluate.rows(measured), as_json=False)
         exported = run_export(ExportConfig(run, options.out, licence="MIT", overwrite=True), progress)
         console.show(exported, export.rows(exported), as_json=False)
+        unseen, _ = events[-1]
+        predicted = run_predict(PredictConfig(unseen, model=str(exported.model)), progress)
+        mapped = run_vectorize(VectorizeConfig(unseen), progress)
+        console.show(mapped, predict.rows(predicted) | vectorize.rows(mapped), as_json=False)
 
 
 def parse_options() -> argparse.Namespace:

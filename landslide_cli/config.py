@@ -332,12 +332,17 @@ class ExportConfig:
     """What `export` needs to know."""
 
     run: Path
+    """A run folder; with `deepness` also a network in `weights/` by name, or an ONNX file."""
     out: Path
     half: bool = False
     """Compute in float16: half the memory on a GPU, slower on most processors."""
     licence: str = "not stated"
     card: Path | None = None
     """TOML file with what the model should say of itself beyond what the run knows."""
+    deepness: bool = False
+    """Write what the QGIS plugin Deepness runs, instead of what `predict` runs."""
+    event: Path | None = None
+    """With `deepness`, an event folder whose rasters are joined to the one that the plugin reads."""
     overwrite: bool = False
 
 

@@ -15,8 +15,12 @@ from shapely.geometry.base import BaseGeometry
 from landslide_cli import __version__
 from landslide_cli.errors import InputError
 from landslide_cli.files import atomic, remove, writing
+from landslide_cli.imagery.bands import GSD_M, NODATA, NOT_ANALYSED, TERRAIN_BANDS
+from landslide_cli.stac import STAC_VERSION, WGS84, Raster, described, raster_fields
 
 ITEM = "event.json"
+DEEPNESS: Final = "deepness"
+"""Folder below an event with rasters for the QGIS plugin of that name; a new fetch removes it."""
 
 VERSIONS: Final = "versions"
 """Folder below the event in which earlier versions of the map are kept, each an event folder named by its number."""
@@ -25,6 +29,9 @@ READY: Final = ".ready"
 
 _VERSION_EXTENSION = "https://stac-extensions.github.io/version/v1.2.0/schema.json"
 _COG = "image/tiff; application=geotiff; profile=cloud-optimized"
+_IMAGE = Raster("uint16", NODATA)
+_GEOGRAPHIC = ("application/geo+json", "application/flatgeobuf", "application/vnd.google-earth.kml+xml", "text/csv")
+"""Formats that are written in WGS 84."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,26 +42,50 @@ class Product:
     title: str
     media_type: str
     roles: tuple[str, ...]
+    raster: Raster | None = None
+    """What is in it, if it is a raster."""
 
 
 PRODUCTS: Final[Mapping[str, Product]] = {
-    "pre": Product("pre.tif", "Image before the event", _COG, ("data", "reflectance")),
-    "post": Product("post.tif", "Image after the event", _COG, ("data", "reflectance")),
-    "terrain": Product("terrain.tif", "Elevation, slope, sine and cosine of the aspect", _COG, ("data",)),
-    "clear": Product("clear.tif", "1 where the ground is seen on both dates, else 0", _COG, ("data-mask",)),
+    "pre": Product("pre.tif", "Image before the event", _COG, ("data", "reflectance"), _IMAGE),
+    "post": Product("post.tif", "Image after the event", _COG, ("data", "reflectance"), _IMAGE),
+    "terrain": Product(
+        "terrain.tif",
+        "Elevation, slope, sine and cosine of the aspect",
+        _COG,
+        ("data",),
+        Raster("float32", "nan", TERRAIN_BANDS, ("m", "deg", "1", "1")),
+    ),
+    "clear": Product(
+        "clear.tif",
+        "1 where the ground is seen on both dates, else 0",
+        _COG,
+        ("data-mask",),
+        Raster("uint8", None, ("clear",)),
+    ),
     "sources": Product(
-        "sources.tif", "The scene of each pixel before and after, or why none shows the ground", _COG, ("data-mask",)
+        "sources.tif",
+        "The scene of each pixel before and after, or why none shows the ground",
+        _COG,
+        ("data-mask",),
+        Raster("uint8", None, ("pre", "post")),
     ),
     "probability": Product(
-        "probability.tif", "Landslide probability in percent, 255 where not analysed", _COG, ("data",)
+        "probability.tif",
+        "Landslide probability in percent, 255 where not analysed",
+        _COG,
+        ("data",),
+        Raster("uint8", NOT_ANALYSED, ("probability_percent",), ("%",)),
     ),
-    "landslides": Product("landslides.geojson", "Landslides, WGS 84", "application/geo+json", ("data",)),
+    "landslides": Product(
+        "landslides.geojson", "Landslides, WGS 84", "application/geo+json", ("data", "labels", "labels-vector")
+    ),
     "not_analysed": Product(
         "not_analysed.geojson", "Ground that could not be analysed, WGS 84", "application/geo+json", ("data",)
     ),
     "geopackage": Product(
         "landslides.gpkg",
-        "Landslides and what was not analysed, in the event's CRS",
+        "Landslides, what was not analysed, AOI and image footprints, in the event's CRS",
         "application/geopackage+sqlite3",
         ("data",),
     ),
@@ -225,8 +256,8 @@ class Event:
         steps = {k: v for k, v in self.properties.get("landslide:steps", {}).items() if k not in later}
         steps[name] = {"software": software(), "datetime": now(), **facts}
         assets = {k: v for k, v in self.item["assets"].items() if k not in stale}
-        assets |= {product: _asset(PRODUCTS[product]) for product in products if self.path(product).exists()}
-        assets |= {key: _asset(product) for key, product in others.items()}
+        made = {product: PRODUCTS[product] for product in products if self.path(product).exists()}
+        assets |= {key: _asset(product, self.bands) for key, product in (made | dict(others)).items()}
         lineage = "; ".join(f"{step} by {done['software']} at {done['datetime']}" for step, done in steps.items())
         properties = {
             **self.properties,
@@ -235,10 +266,17 @@ class Event:
             "processing:lineage": lineage,
             "landslide:steps": steps,
         }
-        event = Event(self.folder, {**self.item, "properties": properties, "assets": assets})
+        event = Event(self.folder, described({**self.item, "properties": properties, "assets": assets}))
         event.save()
         for product in stale:
             event.path(product).unlink(missing_ok=True)
+        return event
+
+    def add(self, key: str, product: Product) -> "Event":
+        """Write into `event.json` that there is one more product: none that a workflow needs; a new fetch drops it."""
+        assets = {**self.item["assets"], key: _asset(product, self.bands)}
+        event = Event(self.folder, described({**self.item, "assets": assets}))
+        event.save()
         return event
 
     def save(self) -> None:
@@ -258,7 +296,7 @@ def new_event(
     shape_px: tuple[int, int],
     transform: tuple[float, ...],
 ) -> Event:
-    """Describe an event as a STAC Item (STAC 1.0.0, projection and processing extensions); nothing is written.
+    """Describe an event as a STAC Item; nothing is written.
 
     Args:
         folder: where the event lies.
@@ -279,8 +317,8 @@ def new_event(
         "start_datetime": min([day[0], *times]),
         "end_datetime": max([day[1], *times]),
         "created": now(),
+        "gsd": GSD_M,
         "proj:code": crs,
-        "proj:epsg": int(crs.split(":")[1]),
         "proj:shape": list(shape_px),
         "proj:transform": list(transform),
         "landslide:event_date": event_date,
@@ -289,11 +327,9 @@ def new_event(
     }
     item = {
         "type": "Feature",
-        "stac_version": "1.0.0",
-        "stac_extensions": [
-            "https://stac-extensions.github.io/projection/v1.1.0/schema.json",
-            "https://stac-extensions.github.io/processing/v1.2.0/schema.json",
-        ],
+        "stac_version": STAC_VERSION,
+        # `described` adds those that are used.
+        "stac_extensions": [],
         "id": folder.absolute().name,
         "geometry": mapping(geometry),
         "bbox": list(box(*geometry.bounds).bounds),
@@ -362,7 +398,13 @@ def now() -> str:
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _asset(product: Product) -> dict[str, Any]:
-    return {
+def _asset(product: Product, image_bands: tuple[str, ...]) -> dict[str, Any]:
+    asset: dict[str, Any] = {
         "href": f"./{product.file}", "title": product.title, "type": product.media_type, "roles": list(product.roles)
     }  # fmt: skip
+    if product.raster:
+        asset |= raster_fields(product.raster, image_bands)
+    elif product.media_type in _GEOGRAPHIC:
+        # Not in the CRS of the event, which stands for all assets that say nothing.
+        asset["proj:code"] = WGS84
+    return asset

@@ -76,6 +76,7 @@ def write_event(
     hole: tuple[slice, slice] | None = None,
     dem: bool = True,
     seed: int = 0,
+    overwrite: bool = False,
 ) -> Path:
     """Fetch an event from files into `folder`: a hillside with one bright scar after the event."""
     rng = np.random.default_rng(seed)
@@ -103,6 +104,7 @@ def write_event(
             no_dem=not dem,
             pre_date="2021-08-09",
             post_date="2021-08-19",
+            overwrite=overwrite,
         )
     )
     return folder / name

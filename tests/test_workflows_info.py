@@ -6,6 +6,7 @@ import pytest
 from conftest import Maker, write_model
 
 from landslide_cli.errors import InputError
+from landslide_cli.event import Event, Product
 from landslide_cli.workflows.info import info
 
 
@@ -16,6 +17,11 @@ def test_an_event_is_described(make_event: Maker) -> None:
     assert told.area_km2 == pytest.approx(1.08, rel=0.01)
     assert {"pre.tif", "post.tif", "terrain.tif"} <= set(told.products)
     assert all(size > 0 for size in told.products.values())
+    event = Event.open(told.event)
+    (told.event / "deepness").mkdir()
+    (told.event / "deepness" / "one.vrt").write_text("<VRTDataset/>")
+    event.add("deepness_one", Product("deepness/one.vrt", "One", "application/xml", ("data",)))
+    assert info(told.event).products["deepness/one.vrt"] == len("<VRTDataset/>")
 
 
 def test_a_model_is_no_event(tmp_path: Path) -> None:

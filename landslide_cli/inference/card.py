@@ -9,6 +9,8 @@ from landslide_cli.errors import ModelError
 
 METADATA_KEY = "landslide_card"
 """The key of the ONNX `metadata_props` whose value is the card as JSON."""
+DEEPNESS_KEY = "landslide_deepness"
+"""The same in a file that the QGIS plugin Deepness runs, and that this program does not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,8 @@ class ModelCard:
         Raises:
             ModelError: there is no card, or it lacks a field.
         """
+        if DEEPNESS_KEY in metadata:
+            raise ModelError(f"{source} was written for the QGIS plugin Deepness; give the model that it was made of")
         if METADATA_KEY not in metadata:
             raise ModelError(
                 f"{source} holds no model card (metadata {METADATA_KEY!r}); "

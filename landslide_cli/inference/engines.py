@@ -132,6 +132,25 @@ class OpenVinoEngine:
         return probability
 
 
+def run_file(path: Path, inputs: Inputs) -> NDArray[np.float32]:
+    """Return the first output of any ONNX file, with card or without, in ONNX Runtime on the processor.
+
+    Raises:
+        ModelError: the file cannot be run on these inputs.
+    """
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4
+    options.intra_op_num_threads = processors()
+    try:
+        session = onnxruntime.InferenceSession(str(path), options, providers=[_PROVIDERS["cpu"]])
+        output: NDArray[np.float32] = session.run(None, dict(inputs))[0]
+    except Exception as error:  # ONNX Runtime's errors share no base class of their own.
+        raise ModelError(f"{path} cannot be run by ONNX Runtime ({str(error).splitlines()[0][:200]})") from error
+    return output
+
+
 def processors() -> int:
     """Return how many processors this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

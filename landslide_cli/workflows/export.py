@@ -56,10 +56,11 @@ def export(config: ExportConfig, progress: Progress = silent) -> ExportSummary:
     from landslide_cli.training.export import SelfContained
     from landslide_cli.training.runs import best_row, best_scaling, open_run, read_metrics
 
-    if config.out.suffix != ".onnx":
-        raise InputError(f"--out {config.out} must end in .onnx")
-    if config.out.exists() and not config.overwrite:
-        raise InputError(f"{config.out} exists; give --overwrite to replace it, or another --out")
+    check_out(config)
+    if config.event and not config.deepness:
+        raise InputError(f"--event {config.event} is of use with --deepness only; leave it out")
+    if config.run.is_file() or config.run.suffix == ".onnx":
+        raise InputError(f"{config.run} is a model already; give a run folder, or --deepness to take it into QGIS")
     module, record = open_run(config.run)
     history = read_metrics(config.run)
     scaling = best_scaling(config.run)
@@ -88,6 +89,18 @@ def export(config: ExportConfig, progress: Progress = silent) -> ExportSummary:
         card = with_facts(card, config.card)
     model = SelfContained(module.normalisation, module.network, scaling)
     return export_model(model, card, config.out, progress, half=config.half)
+
+
+def check_out(config: ExportConfig) -> None:
+    """Refuse a file that must not be written.
+
+    Raises:
+        InputError: its name is none of a model, or it exists.
+    """
+    if config.out.suffix != ".onnx" or config.out.is_dir():
+        raise InputError(f"--out {config.out} must be the name of a file that ends in .onnx")
+    if config.out.exists() and not config.overwrite:
+        raise InputError(f"{config.out} exists; give --overwrite to replace it, or another --out")
 
 
 def with_facts(card: ModelCard, path: Path) -> ModelCard:

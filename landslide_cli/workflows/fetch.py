@@ -19,6 +19,7 @@ from shapely import set_precision
 from landslide_cli.config import FetchConfig, Progress, silent
 from landslide_cli.errors import CatalogError, InputError
 from landslide_cli.event import (
+    DEEPNESS,
     FETCHED,
     ITEM,
     PRODUCTS,
@@ -38,6 +39,7 @@ from landslide_cli.imagery.cog import create
 from landslide_cli.imagery.resample import resample
 from landslide_cli.imagery.scenes import Scene
 from landslide_cli.imagery.traffic import downloaded_bytes
+from landslide_cli.stac import Raster
 from landslide_cli.workflows.selection import SIDES, event_moment, select
 from landslide_cli.workflows.sources import Block, CatalogSource, FileSource, SceneError, Source, check_cloud_mask
 
@@ -454,6 +456,7 @@ def _publish(
         remove(config.out / ITEM)
         if config.overwrite:
             remove(config.out / VERSIONS)
+        remove(config.out / DEEPNESS)
         for product in FETCHED:
             staged = _target(staging, product)
             if staged.exists():
@@ -476,7 +479,10 @@ def _scene_products(scene_files: Sequence[Mapping[str, str]]) -> dict[str, Produ
         key, day = Path(scene["image"]).stem, scene["datetime"][:10]
         image = replace(PRODUCTS[scene["side"]], file=scene["image"], title=f"Scene {scene['id']} of {day}")
         unseen = replace(
-            PRODUCTS["sources"], file=scene["unseen"], title=f"Why scene {scene['id']} does not show the ground, else 0"
+            PRODUCTS["sources"],
+            file=scene["unseen"],
+            title=f"Why scene {scene['id']} does not show the ground, else 0",
+            raster=Raster("uint8", None, ("unseen",)),
         )
         products |= {f"{scene['side']}_{key}": image, f"{scene['side']}_{key}_unseen": unseen}
     return products

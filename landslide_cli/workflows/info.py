@@ -7,7 +7,7 @@ from typing import Any
 
 from landslide_cli.config import Progress, silent
 from landslide_cli.errors import InputError
-from landslide_cli.event import PRODUCTS, Event
+from landslide_cli.event import Event
 from landslide_cli.workflows.versions import Version, versions
 
 
@@ -58,5 +58,11 @@ def info(folder: Path, progress: Progress = silent) -> EventInfo:
         scenes=tuple(event.scenes),
         steps=event.properties["landslide:steps"],
         versions=tuple(versions(event)),
-        products={PRODUCTS[key].file: event.path(key).stat().st_size for key in PRODUCTS if event.has(key)},
+        products=_sizes(event),
     )
+
+
+def _sizes(event: Event) -> dict[str, int]:
+    """Return the size of each file that the record lists and that is there."""
+    files = [asset["href"].removeprefix("./") for asset in event.item["assets"].values()]
+    return {file: (event.folder / file).stat().st_size for file in files if (event.folder / file).is_file()}

@@ -1,0 +1,163 @@
+"""A model as the QGIS plugin Deepness runs it: one input with all channels, and the metadata that the plugin reads.
+
+Deepness 0.6.5 reads the bands of one raster as they are stored, multiplies them by 1/255, and feeds a window at a time;
+of the answers it keeps the middle of each window. What `predict` does around a model is put into its graph here, as
+far as one window knows: unobserved pixels are filled before the network, and are no landslide after it.
+
+The package `onnx` takes graphs apart; it is needed here and in `training`, and nowhere else.
+"""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from landslide_cli.errors import InputError, ModelError
+from landslide_cli.files import atomic
+from landslide_cli.imagery.bands import TERRAIN_BANDS
+from landslide_cli.inference.card import DEEPNESS_KEY, ModelCard
+
+if TYPE_CHECKING:
+    import onnx
+
+INPUT: Final = "deepness.stack"
+OUTPUT: Final = "deepness.landslide"
+"""No network has names like these inside: torch calls its own after what a node does, such as `stack`."""
+FACTOR: Final = 255.0
+"""What the plugin divides every value by, whatever its type."""
+OPSET: Final = 13
+"""The first in which ReduceSum takes its axes as an input, as it is written here."""
+OVERLAP_PERCENT: Final = 25
+"""Windows lie as `predict` lays them: three quarters of a window apart."""
+
+
+def channels(card: ModelCard) -> tuple[str, ...]:
+    """Return what the bands of the raster must be, in this order."""
+    images = [f"{side} {band}" for side in ("pre", "post") for band in card.bands]
+    return (*images, *(TERRAIN_BANDS if card.terrain else ()))
+
+
+def metadata(card: ModelCard) -> dict[str, str]:
+    """Return the ONNX `metadata_props` that Deepness 0.6.5 reads, each value as JSON, and the card."""
+    count = len(channels(card))
+    values: dict[str, Any] = {
+        "model_type": "Segmentor",
+        "class_names": {"0": "background", "1": "landslide"},
+        "resolution": 100 * card.gsd_m,  # cm per pixel
+        "tile_size": card.tile_px,
+        "tiles_size": card.tile_px,  # the name in the plugin's documentation; its code reads the other
+        "tiles_overlap": OVERLAP_PERCENT,
+        "standardization_mean": [0.0] * count,
+        "standardization_std": [1.0] * count,
+        "seg_thresh": card.threshold,
+        "seg_small_segment": 0,  # a median filter, under which small landslides would vanish
+        DEEPNESS_KEY: {"card": asdict(card), "channels": channels(card)},
+    }
+    return {key: json.dumps(value) for key, value in values.items()}
+
+
+def write_single_input(model: Path, card: ModelCard, out: Path) -> None:
+    """Write `model` with one input (N, C, S, S) and one output (N, 1, S, S), the probability.
+
+    The input is `channels(card)`, divided by 255: digital numbers with 0 where nothing was observed, then terrain with
+    NaN where it is unknown. Where either date or the terrain is missing the probability is 0; the network sees the mean
+    of the rest of the window there, as in `predict`.
+
+    Args:
+        model: ONNX file with the inputs `pre`, `post` and, if the card says so, `terrain`.
+        card: its card.
+        out: file to write.
+
+    Raises:
+        InputError: the package `onnx` is not installed.
+        ModelError: the file was written for an ONNX older than opset 13.
+        OutputError: `out` cannot be written.
+    """
+    try:
+        import onnx
+    except ModuleNotFoundError as error:
+        raise InputError(
+            "onnx is not installed, without which no model can be rebuilt for Deepness; "
+            "install it with `pip install 'landslide[deepness]'`"
+        ) from error
+    from onnx import TensorProto, helper, numpy_helper
+
+    proto = onnx.load(model)
+    opset = next((known.version for known in proto.opset_import if known.domain in ("", "ai.onnx")), 0)
+    if opset < OPSET:
+        raise ModelError(f"{model} is of ONNX opset {opset}; export it again, in opset {OPSET} or later")
+    graph = proto.graph
+    before, after, constants = _nodes(card)
+    nodes = [*before, *graph.node, *after]
+    del graph.node[:]
+    graph.node.extend(nodes)
+    graph.initializer.extend(numpy_helper.from_array(value, name) for name, value in constants.items())
+    for values, name, count in ((graph.input, INPUT, len(channels(card))), (graph.output, OUTPUT, 1)):
+        shape: list[str | int | None] = ["batch", count, card.tile_px, card.tile_px]
+        del values[:]
+        values.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, shape))
+    # Shapes that were noted inside were of windows of any size.
+    del graph.value_info[:]
+    del proto.metadata_props[:]
+    helper.set_model_props(proto, metadata(card))
+    onnx.checker.check_model(proto)
+    with atomic(out) as temporary:
+        temporary.write_bytes(proto.SerializeToString())
+
+
+def _nodes(card: ModelCard) -> "tuple[list[onnx.NodeProto], list[onnx.NodeProto], dict[str, np.ndarray[Any, Any]]]":
+    """Return what comes before and after the network, and the constants of both; their names begin with `deepness`."""
+    from onnx import TensorProto, helper
+
+    bands = len(card.bands)
+    parts = {"pre": (0, bands), "post": (bands, 2 * bands)}
+    if card.terrain:
+        parts["terrain"] = (2 * bands, 2 * bands + len(TERRAIN_BANDS))
+    constants: dict[str, np.ndarray[Any, Any]] = {
+        "deepness.factor": np.array(FACTOR, np.float32),
+        "deepness.zero": np.array(0, np.float32),
+        "deepness.one": np.array(1, np.float32),
+        "deepness.channel": np.array([1], np.int64),
+        "deepness.pixels": np.array([2, 3], np.int64),
+    }
+    nodes: list[onnx.NodeProto] = []
+
+    def node(kind: str, inputs: list[str], output: str, **attributes: Any) -> str:
+        nodes.append(helper.make_node(kind, inputs, [output], name=output, **attributes))
+        return output
+
+    values = node("Mul", [INPUT, "deepness.factor"], "deepness.values")
+    known = {}
+    for part, (first, last) in parts.items():
+        constants |= {
+            f"deepness.{part}.{end}": np.array([at], np.int64) for end, at in (("first", first), ("last", last))
+        }
+        cut = [values, f"deepness.{part}.first", f"deepness.{part}.last", "deepness.channel"]
+        if part == "terrain":
+            read = node("Slice", cut, f"deepness.{part}.read")
+            total = node("ReduceSum", [read, "deepness.channel"], f"deepness.{part}.total", keepdims=1)
+            unknown = node("IsNaN", [total], f"deepness.{part}.unknown")
+            known[part] = node("Not", [unknown], f"deepness.{part}.known")
+        else:
+            # Digital numbers are whole: rounding undoes the division to the last bit.
+            read = node("Round", [node("Slice", cut, f"deepness.{part}.cut")], f"deepness.{part}.read")
+            total = node("ReduceSum", [read, "deepness.channel"], f"deepness.{part}.total", keepdims=1)
+            known[part] = node("Greater", [total, "deepness.zero"], f"deepness.{part}.known")
+    clear = node("And", [known["pre"], known["post"]], "deepness.clear")
+    if card.terrain:
+        clear = node("And", [clear, known["terrain"]], "deepness.clear.known")
+    for part in parts:
+        seen = known[part] if part == "terrain" else clear
+        bare = node("Where", [seen, f"deepness.{part}.read", "deepness.zero"], f"deepness.{part}.bare")
+        total = node("ReduceSum", [bare, "deepness.pixels"], f"deepness.{part}.sum", keepdims=1)
+        ones = node("Cast", [seen], f"deepness.{part}.ones", to=TensorProto.FLOAT)
+        count = node("ReduceSum", [ones, "deepness.pixels"], f"deepness.{part}.count", keepdims=1)
+        least = node("Max", [count, "deepness.one"], f"deepness.{part}.least")
+        mean = node("Div", [total, least], f"deepness.{part}.mean")
+        node("Where", [seen, bare, mean], part)
+    before = list(nodes)
+    nodes.clear()
+    node("Where", [clear, "probability", "deepness.zero"], OUTPUT)
+    return before, nodes, constants
