@@ -91,7 +91,7 @@ def predict(config: PredictConfig, progress: Progress = silent) -> PredictSummar
                 Symmetric(engine) if config.tta else engine,
                 tile=tile,
                 stride=stride,
-                batch=config.batch * (4 if engine.provider in ("cuda", "tensorrt") else 1),
+                batch=windows_per_call(engine, config.batch),
                 progress=lambda share: progress("predicting", share),
             )
             with closing(ahead(strips)) as made:
@@ -126,6 +126,13 @@ def predict(config: PredictConfig, progress: Progress = silent) -> PredictSummar
         landslide_percent=100 * landslide_px / max(analysed_px, 1),
         seconds=seconds,
     )
+
+
+def windows_per_call(engine: Engine, batch: int) -> int:
+    """Return how many windows to give an engine at once; see `config.BATCH`."""
+    if engine.provider in ("cuda", "tensorrt"):
+        return 4 * batch
+    return 2 * batch if engine.provider.startswith("openvino") else batch
 
 
 def _windows(config: PredictConfig, card: ModelCard) -> tuple[int, int]:
