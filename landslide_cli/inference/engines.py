@@ -248,10 +248,12 @@ def load(path: Path, name: str, reference: OnnxEngine) -> Engine:
         reference: the same model on `cpu`.
 
     Raises:
-        ModelError: the engine cannot run the model.
+        ModelError: the engine is not to be had here, or cannot run the model.
     """
     if name == "cpu":
         return reference
+    if (reason := why_not(name)) is not None:
+        raise ModelError(reason)
     if name in _PROVIDERS:
         return OnnxEngine(path, name)
     return OpenVinoEngine(path, reference.card, name)
@@ -279,33 +281,28 @@ def open_model(path: Path, device: str = "auto", samples: Iterable[Inputs] | Non
     check_device(device)
     reference = OnnxEngine(path)
     tried = None if samples is None else list(samples)
-    candidates = ENGINES if device == "auto" else (device,)
-    answers: list[NDArray[np.float32]] | None = None
-    for name in candidates:
+    answers: list[NDArray[np.float32]] = []
+    for name in ENGINES if device == "auto" else (device,):
         if name == "cpu" or (device == "auto" and tried is None and name in REDUCED):
             continue
-        reason, unforeseen, apart = why_not(name), False, 0.0
-        if reason is None:
-            try:
-                engine = load(path, name, reference)
-                # Once for all engines: the reference is the slowest.
-                answers = [reference.run(sample) for sample in tried or ()] if answers is None else answers
-                apart = difference(engine, tried or (), answers)
-            except Exception as error:  # Whatever a driver does not like, there is the reference.
-                # That a network is not of a kind that can be cut is no fault.
-                reason, unforeseen = str(error).splitlines()[0][:200], not isinstance(error, ModelError)
-        if reason is not None:
-            if name == device:
-                log.warning("%s cannot be used here: %s; the model runs on the cpu", name, reason)
-            else:
-                log.log(logging.WARNING if unforeseen else logging.INFO, "%s cannot be used here: %s", name, reason)
-        elif apart <= POINT:
+        try:
+            engine = load(path, name, reference)
+            # Once for all engines: the reference is the slowest.
+            answers = answers or [reference.run(sample) for sample in tried or ()]
+            apart = difference(engine, tried or (), answers)
+        except Exception as error:  # Whatever a driver does not like, there is the reference.
+            # That an engine is not there, or not for this kind of network, is no fault.
+            level = logging.INFO if name != device and isinstance(error, ModelError) else logging.WARNING
+            instead = "; the model runs on the cpu" if name == device else ""
+            log.log(level, "%s cannot be used here: %s%s", name, str(error).splitlines()[0][:200], instead)
+            continue
+        if apart <= POINT:
             return engine
-        elif name == device:
+        if name == device:
             log.warning("%s changes the map by up to %.1f percent points", name, 100 * apart)
             return engine
-        else:
-            log.warning("%s would change the map by up to %.1f percent points: not used", name, 100 * apart)
+        log.warning("%s would change the map by up to %.1f percent points: not used", name, 100 * apart)
+        del engine  # Its memory is given back before the next one is loaded.
     return reference
 
 

@@ -28,7 +28,6 @@ from landslide_cli.inference.engines import (
     difference,
     load,
     processors,
-    why_not,
 )
 from landslide_cli.inference.reader import EventReader
 from landslide_cli.inference.sliding import busiest
@@ -104,9 +103,6 @@ def _report(
     *,
     may_be_used: bool,
 ) -> EngineReport:
-    reason = why_not(name)
-    if reason:
-        return EngineReport(name, reason, None, None, used=False)
     try:
         engine = load(path, name, reference)
         apart = difference(engine, samples, answers)
