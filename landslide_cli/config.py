@@ -84,6 +84,10 @@ OVERVIEWS = ("average", "nearest", "mode", "none")
 """Small scars fade in averages, and come and go in the nearest pixel; without overviews a large map opens slowly."""
 
 
+BATCH = 4
+"""Windows per call of an engine on the CPU; four times as many on a GPU, twice in OpenVINO, which spreads them."""
+
+
 @dataclass(frozen=True, slots=True)
 class PredictConfig:
     """What `predict` needs to know."""
@@ -102,8 +106,7 @@ class PredictConfig:
     """Ask the model eight times, of the ground turned and mirrored, and take the mean."""
     overviews: str = "average"
     """How the overviews of the map are resampled, one of `OVERVIEWS`."""
-    batch: int = 4
-    """Windows per call on the CPU; on a GPU four times as many."""
+    batch: int = BATCH
     min_slope: float = 10.0
     """Degrees; flatter ground is no landslide to the training-free detectors, where terrain is known."""
 

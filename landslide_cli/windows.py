@@ -4,7 +4,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-def fill_unobserved(image: NDArray[np.generic], clear: NDArray[np.bool_]) -> NDArray[np.float32]:
+def fill_unobserved(
+    image: NDArray[np.generic], clear: NDArray[np.bool_], out: NDArray[np.float32] | None = None
+) -> NDArray[np.float32]:
     """Replace what was not observed by the mean of what was, band by band.
 
     A cloud or a nodata edge on one date would otherwise read as the largest change in the window.
@@ -12,11 +14,13 @@ def fill_unobserved(image: NDArray[np.generic], clear: NDArray[np.bool_]) -> NDA
     Args:
         image: (B, H, W) of any number type.
         clear: (H, W), true where the ground is seen.
+        out: (B, H, W) to write into; a new array where not given.
 
     Returns:
         (B, H, W) float32; zeros where no pixel is clear.
     """
-    filled = image.astype(np.float32)
+    filled = np.empty(image.shape, np.float32) if out is None else out
+    np.copyto(filled, image, casting="unsafe")
     if clear.all():
         return filled
     hidden = ~clear

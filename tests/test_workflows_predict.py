@@ -206,7 +206,7 @@ def test_the_shipped_network_runs_when_an_event_has_what_it_reads(make_event: Ma
     ("change", "error", "message"),
     [
         ({"model": "no-such-model"}, ModelError, "known: bbunet-rgb, bbunet, rdndvi, red-change"),
-        ({"device": "gpu"}, InputError, "auto, tensorrt, cuda, openvino-bf16, openvino, cpu"),
+        ({"device": "gpu"}, InputError, "auto, tensorrt, cuda, openvino-bf16, openvino-mixed, openvino, cpu"),
         ({"tile": 100}, InputError, "--tile 100 must be a multiple of 32"),
         ({"overviews": "cubic"}, InputError, "average, nearest, mode, none"),
         ({"threshold": 0.0}, InputError, "--threshold 0"),

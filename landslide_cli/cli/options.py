@@ -88,7 +88,7 @@ Model = Annotated[
 Device = Annotated[
     str,
     typer.Option(
-        metavar="auto|tensorrt|cuda|openvino-bf16|openvino|cpu",
+        metavar="auto|tensorrt|cuda|openvino-bf16|openvino-mixed|openvino|cpu",
         help="What to run the model on; auto: the fastest that gives the same map. See `landslide doctor`.",
     ),
 ]

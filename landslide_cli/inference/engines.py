@@ -3,28 +3,35 @@
 import logging
 import os
 from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from ctypes.util import find_library
 from importlib.util import find_spec
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any, Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from landslide_cli.errors import InputError, ModelError
+from landslide_cli.imagery.bands import TERRAIN_BANDS
 from landslide_cli.inference.card import ModelCard
+from landslide_cli.inference.mixed import Part, parts
 
 log = logging.getLogger("landslide.predict")
 
 Inputs = Mapping[str, NDArray[np.float32]]
 
-ENGINES: Final = ("tensorrt", "cuda", "openvino-bf16", "openvino", "cpu")
+ENGINES: Final = ("tensorrt", "cuda", "openvino-bf16", "openvino-mixed", "openvino", "cpu")
 """Fastest first. The last is ONNX Runtime in float32 on the processor, the reference that all others must match."""
 DEVICES: Final = ("auto", *ENGINES)
-REDUCED: Final = ("tensorrt", "openvino-bf16")
+REDUCED: Final = ("tensorrt", "openvino-bf16", "openvino-mixed")
 """Engines that compute with fewer bits: they may change a map, and are not used untried."""
 POINT: Final = 0.01
 """By how much a probability may differ from the reference's: one percent point, the step of a map."""
+OUTPUT: Final = "probability"
+MOST_STREAMS: Final = 4
+"""Windows that OpenVINO runs at once at most: each needs memory of its own."""
 _PROVIDERS: Final = {
     "tensorrt": "TensorrtExecutionProvider", "cuda": "CUDAExecutionProvider", "cpu": "CPUExecutionProvider"
 }  # fmt: skip
@@ -87,48 +94,116 @@ class OnnxEngine:
         for name in self._names:
             binding.bind_cpu_input(name, np.ascontiguousarray(inputs[name]))
         # What lies between the layers stays on the device; the answer alone comes back.
-        binding.bind_output("probability", "cpu" if self.provider == "cpu" else "cuda")
+        binding.bind_output(OUTPUT, "cpu" if self.provider == "cpu" else "cuda")
         self._session.run_with_iobinding(binding)
         probability: NDArray[np.float32] = binding.copy_outputs_to_cpu()[0]
         return probability
 
 
 class OpenVinoEngine:
-    """A self-describing ONNX file in OpenVINO, on the processor."""
+    """A self-describing ONNX file in OpenVINO, on the processor: a window to a stream, several streams at once."""
 
-    def __init__(self, path: Path, card: ModelCard, *, bf16: bool) -> None:
+    def __init__(self, path: Path, card: ModelCard, name: str = "openvino") -> None:
         """Compile `path`, whose card is `card`.
 
         Args:
             path: the model.
             card: its card.
-            bf16: compute in bfloat16, twice as fast where the processor has instructions for it.
+            name: `openvino` computes in float32; `openvino-bf16` in bfloat16, twice as fast where the processor has
+                instructions for it; `openvino-mixed` in bfloat16 where that does little harm, see `mixed.parts`.
 
         Raises:
-            ModelError: OpenVINO cannot run the model.
+            ModelError: OpenVINO cannot run the model, or so not.
         """
         import openvino
 
         self.card = card
-        self.provider = "openvino-bf16" if bf16 else "openvino"
-        settings = {
-            "INFERENCE_PRECISION_HINT": "bf16" if bf16 else "f32",
-            "PERFORMANCE_HINT": "LATENCY",
-            "INFERENCE_NUM_THREADS": processors(),
-        }
+        self.provider = name
+        self._path = path
+        self._core = openvino.Core()
+        self._streams = min(processors(), MOST_STREAMS)
+        self._pool = ThreadPoolExecutor(self._streams)
+        self._idle: dict[tuple[int, ...], SimpleQueue[_Stream]] = {}
         try:
-            compiled = openvino.Core().compile_model(str(path), "CPU", settings)
+            self._model: Any = self._core.read_model(str(path))
         except RuntimeError as error:
-            raise ModelError(f"OpenVINO cannot run {path} ({str(error).splitlines()[0][:200]})") from error
-        self._request: Any = compiled.create_infer_request()
-        self._names = [value.get_any_name() for value in compiled.inputs]
+            raise ModelError(f"OpenVINO cannot read {path} ({str(error).splitlines()[0][:200]})") from error
+        self._names = [value.get_any_name() for value in self._model.inputs]
         _check_inputs(self._names, card, path)
+        self._compile((card.tile_px, card.tile_px))
 
     def run(self, inputs: Inputs) -> NDArray[np.float32]:
         """Return probabilities (N, 1, H, W); see `Engine.run`."""
-        fed = {name: np.ascontiguousarray(inputs[name]) for name in self._names}
-        answer = self._request.infer(fed, share_inputs=True, share_outputs=False)
-        probability: NDArray[np.float32] = answer["probability"]
+        windows, _, *shape = inputs["pre"].shape
+        idle = self._idle.get(tuple(shape)) or self._compile(tuple(shape))
+        probability = np.empty((windows, 1, *shape), np.float32)
+
+        def run_one(number: int) -> None:
+            stream = idle.get()
+            try:
+                probability[number] = stream.run({name: inputs[name][number : number + 1] for name in self._names})
+            finally:
+                idle.put(stream)
+
+        for _ in self._pool.map(run_one, range(windows)):
+            pass
+        return probability
+
+    def _compile(self, shape: tuple[int, ...]) -> "SimpleQueue[_Stream]":
+        """Compile for windows of `shape`: what is known beforehand is not computed each time."""
+        channels = {"terrain": len(TERRAIN_BANDS)}
+        settings = {
+            "NUM_STREAMS": self._streams,
+            "INFERENCE_NUM_THREADS": processors(),
+            # Parts of one network would each hold their threads to the same processors, and wait for each other.
+            "ENABLE_CPU_PINNING": False,
+        }
+        try:
+            model = self._model.clone()
+            model.reshape({name: [1, channels.get(name, len(self.card.bands)), *shape] for name in self._names})
+            whole = Part(model, "bf16" if self.provider == "openvino-bf16" else "f32", tuple(self._names), (OUTPUT,))
+            compiled = [
+                (
+                    self._core.compile_model(
+                        part.model, "CPU", settings | {"INFERENCE_PRECISION_HINT": part.precision}
+                    ),
+                    part,
+                )
+                for part in (parts(model) if self.provider == "openvino-mixed" else [whole])
+            ]
+            idle: SimpleQueue[_Stream] = SimpleQueue()
+            for _ in range(self._streams):
+                idle.put(_Stream(compiled))
+        except RuntimeError as error:
+            raise ModelError(f"OpenVINO cannot run {self._path} ({str(error).splitlines()[0][:200]})") from error
+        return self._idle.setdefault(shape, idle)
+
+
+class _Stream:
+    """Runs one window at a time through the parts of a network, which pass on what they made without copying it."""
+
+    def __init__(self, compiled: list[tuple[Any, Part]]) -> None:
+        self._requests: list[tuple[Any, dict[str, int]]] = []
+        made: dict[str, Any] = {}
+        for network, part in compiled:
+            request = network.create_infer_request()
+            for number, name in enumerate(part.inputs):
+                if name in made:
+                    request.set_input_tensor(number, made[name])
+            made |= {name: request.get_output_tensor(number) for number, name in enumerate(part.outputs)}
+            self._requests.append((request, {name: n for n, name in enumerate(part.inputs) if name not in made}))
+        self._answer = made[OUTPUT]
+
+    def run(self, window: Inputs) -> NDArray[np.float32]:
+        """Return the probability (1, 1, H, W) of one window; the next call overwrites it."""
+        from openvino import Tensor
+
+        held = {name: np.ascontiguousarray(image) for name, image in window.items()}
+        for request, inputs in self._requests:
+            for name, number in inputs.items():
+                request.set_input_tensor(number, Tensor(held[name], shared_memory=True))
+            request.infer()
+        probability: NDArray[np.float32] = self._answer.data
         return probability
 
 
@@ -178,7 +253,7 @@ def _why_no_openvino(name: str) -> str | None:
         return 'not installed; pip install "landslide[openvino]"'
     import openvino
 
-    if name == "openvino-bf16" and "BF16" not in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
+    if name in REDUCED and "BF16" not in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
         return "the processor has no instructions for bfloat16"
     return None
 
@@ -192,18 +267,21 @@ def load(path: Path, name: str, reference: OnnxEngine) -> Engine:
         reference: the same model on `cpu`.
 
     Raises:
-        ModelError: the engine cannot run the model.
+        ModelError: the engine is not to be had here, or cannot run the model.
     """
     if name == "cpu":
         return reference
+    if (reason := why_not(name)) is not None:
+        raise ModelError(reason)
     if name in _PROVIDERS:
         return OnnxEngine(path, name)
-    return OpenVinoEngine(path, reference.card, bf16=name == "openvino-bf16")
+    return OpenVinoEngine(path, reference.card, name)
 
 
-def difference(engine: Engine, reference: Engine, samples: Iterable[Inputs]) -> float:
-    """Return the largest difference of two engines' probabilities anywhere in `samples`."""
-    return max((float(np.abs(engine.run(s) - reference.run(s)).max()) for s in samples), default=0.0)
+def difference(engine: Engine, samples: Iterable[Inputs], answers: Iterable[NDArray[np.float32]]) -> float:
+    """Return by how much an engine's probabilities in `samples` differ at most from the reference's `answers`."""
+    pairs = zip(samples, answers, strict=True)
+    return max((float(np.abs(engine.run(sample) - answer).max()) for sample, answer in pairs), default=0.0)
 
 
 def open_model(path: Path, device: str = "auto", samples: Iterable[Inputs] | None = None) -> Engine:
@@ -222,19 +300,20 @@ def open_model(path: Path, device: str = "auto", samples: Iterable[Inputs] | Non
     check_device(device)
     reference = OnnxEngine(path)
     tried = None if samples is None else list(samples)
+    answers: list[NDArray[np.float32]] = []
     for name in ENGINES if device == "auto" else (device,):
         if name == "cpu" or (device == "auto" and tried is None and name in REDUCED):
             continue
-        reason = why_not(name)
         try:
-            engine = None if reason else load(path, name, reference)
-            apart = difference(engine, reference, tried or ()) if engine else 0.0
+            engine = load(path, name, reference)
+            # Once for all engines: the reference is the slowest.
+            answers = answers or [reference.run(sample) for sample in tried or ()]
+            apart = difference(engine, tried or (), answers)
         except Exception as error:  # Whatever a driver does not like, there is the reference.
-            engine, reason = None, str(error).splitlines()[0][:200]
-            log.warning("%s cannot be used here: %s", name, reason)
-        if engine is None:
-            level = logging.WARNING if name == device else logging.INFO
-            log.log(level, "%s: %s; the model runs on the cpu" if name == device else "%s: %s", name, reason)
+            # That an engine is not there, or not for this kind of network, is no fault.
+            level = logging.INFO if name != device and isinstance(error, ModelError) else logging.WARNING
+            instead = "; the model runs on the cpu" if name == device else ""
+            log.log(level, "%s cannot be used here: %s%s", name, str(error).splitlines()[0][:200], instead)
             continue
         if apart <= POINT:
             return engine
@@ -242,6 +321,7 @@ def open_model(path: Path, device: str = "auto", samples: Iterable[Inputs] | Non
             log.warning("%s changes the map by up to %.1f percent points", name, 100 * apart)
             return engine
         log.warning("%s would change the map by up to %.1f percent points: not used", name, 100 * apart)
+        del engine  # Its memory is given back before the next one is loaded.
     return reference
 
 

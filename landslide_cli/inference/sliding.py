@@ -1,6 +1,6 @@
 """Sliding windows over an event: read, run, blend, hand on, one row of windows at a time."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -43,6 +43,16 @@ class _Batch:
 
 
 @dataclass(frozen=True, slots=True)
+class _Answer:
+    """What the engine made of a batch."""
+
+    row: int
+    columns: list[int]
+    probability: NDArray[np.float32]
+    """(N, 1, H, W)."""
+
+
+@dataclass(frozen=True, slots=True)
 class _Row:
     """The end of a row of windows, after its batches."""
 
@@ -77,11 +87,13 @@ def predict(
     row_weights, column_weights = ramps(tops, tile), ramps(lefts, tile)
     # Rows of the window row under work, columns from the first window on.
     blended = np.zeros((tile, lefts[-1] - lefts[0] + tile))
-    for made in ahead(_batches(reader, tops, lefts, tile, batch), depth=2):
-        if isinstance(made, _Batch):
-            for column, probability in zip(made.columns, engine.run(made.inputs)[:, 0], strict=True):
+    # Three at work at once: one reads and prepares, one runs the engine, and this one blends.
+    for made in ahead(_answers(ahead(_batches(reader, tops, lefts, tile, batch), depth=2), engine)):
+        if isinstance(made, _Answer):
+            for column, probability in zip(made.columns, made.probability[:, 0], strict=True):
                 at = lefts[column] - lefts[0]
-                steps = np.rint(probability.astype(np.float64) * STEPS)
+                # Exact in float32 too: STEPS is a power of two.
+                steps = np.rint(probability * np.float32(STEPS))
                 weight = row_weights[made.row][:, None] * column_weights[column][None]
                 blended[:, at : at + tile] += weight * steps
             continue
@@ -134,19 +146,26 @@ def _batches(reader: Reader, tops: list[int], lefts: list[int], tile: int, batch
         yield _Row(number, usable.copy())
 
 
+def _answers(batches: Iterable[_Batch | _Row], engine: Engine) -> Iterator[_Answer | _Row]:
+    """Run the engine on each batch; the ends of rows pass by."""
+    for made in batches:
+        yield made if isinstance(made, _Row) else _Answer(made.row, made.columns, engine.run(made.inputs))
+
+
 def _inputs(strip: Strip, windows: list[slice]) -> dict[str, NDArray[np.float32]]:
-    inputs = {
-        side: np.stack([fill_unobserved(image[:, :, w], strip.usable[:, w]) for w in windows])
-        for side, image in (("pre", strip.pre), ("post", strip.post))
-    }
+    """Return the inputs of `windows`, columns of `strip`, each filled in where it lies."""
+    layers: dict[str, NDArray[np.generic]] = {"pre": strip.pre, "post": strip.post}
     if strip.terrain is not None:
-        inputs["terrain"] = np.stack([_known(strip.terrain[:, :, w]) for w in windows])
+        layers["terrain"] = strip.terrain
+    inputs = {}
+    for name, layer in layers.items():
+        channels, height, _ = layer.shape
+        inputs[name] = np.empty((len(windows), channels, height, windows[0].stop - windows[0].start), np.float32)
+        for filled, window in zip(inputs[name], windows, strict=True):
+            part = layer[:, :, window]
+            known = strip.usable[:, window] if name != "terrain" else np.logical_and.reduce(np.isfinite(part))
+            fill_unobserved(part, known, filled)
     return inputs
-
-
-def _known(terrain: NDArray[np.float32]) -> NDArray[np.float32]:
-    known: NDArray[np.bool_] = np.logical_and.reduce(np.isfinite(terrain))
-    return fill_unobserved(terrain, known)
 
 
 def _read(reader: Reader, top: int, rows: int, left: int, right: int) -> Strip:

@@ -92,7 +92,7 @@ def predict(config: PredictConfig, progress: Progress = silent) -> PredictSummar
                 Symmetric(engine) if config.tta else engine,
                 tile=tile,
                 stride=stride,
-                batch=config.batch * (4 if engine.provider in ("cuda", "tensorrt") else 1),
+                batch=windows_per_call(engine, config.batch),
                 progress=lambda share: progress("predicting", share),
             )
             with closing(ahead(strips)) as made:
@@ -149,6 +149,13 @@ def recorded(event: Event) -> PredictSummary:
         landslide_percent=done["landslide_percent"],
         seconds=done["seconds"],
     )
+
+
+def windows_per_call(engine: Engine, batch: int) -> int:
+    """Return how many windows to give an engine at once; see `config.BATCH`."""
+    if engine.provider in ("cuda", "tensorrt"):
+        return 4 * batch
+    return 2 * batch if engine.provider.startswith("openvino") else batch
 
 
 def _windows(config: PredictConfig, card: ModelCard) -> tuple[int, int]:

@@ -16,6 +16,7 @@ from time import perf_counter
 import numpy as np
 import rasterio
 from affine import Affine
+from measured import command
 
 from landslide_cli.event import Event
 from landslide_cli.imagery.bands import BANDS
@@ -120,20 +121,14 @@ def whole_granule(rows: dict[str, str]) -> None:
         items = folder / "items.json"
         items.write_text(json.dumps({"type": "FeatureCollection", "features": features}))
         aoi = f"{west + 0.003},{south + 0.003},{east - 0.003},{north - 0.003}"
-        code = (
-            "import resource\nfrom landslide_cli.cli.app import app\n"
-            f"try:\n    app(['fetch', '--aoi', {aoi!r}, '--event-date', '2021-08-14', '--no-dem', '--catalog', "
-            f"{str(items)!r}, '--out', {str(folder / 'event')!r}])\n"
-            "except SystemExit as end:\n    assert not end.code\n"
-            "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
-        )
-        began = perf_counter()
-        done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+        seconds, peak_mib, _ = command(
+            [
+                "fetch", "--aoi", aoi, "--event-date", "2021-08-14", "--no-dem", "--catalog", str(items),
+                "--out", str(folder / "event"),
+            ]
+        )  # fmt: skip
         height, width = Event.open(folder / "event").properties["proj:shape"]
-        peak_mib = int(done.stdout.split()[-1]) / 1024
-        rows[f"{width} x {height} px from disk"] = (
-            f"{(perf_counter() - began) / 60:.1f} min, {peak_mib:.0f} MiB at most"
-        )
+        rows[f"{width} x {height} px from disk"] = f"{seconds / 60:.1f} min, {peak_mib:.0f} MiB at most"
 
 
 def main() -> None:

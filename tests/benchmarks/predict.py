@@ -8,11 +8,8 @@ a few rows of windows are timed (`--loop-rows`) and counted up. Needs the extra 
 """
 
 import argparse
-import json
 import os
 import platform
-import subprocess
-import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 from time import perf_counter
@@ -22,6 +19,7 @@ import numpy as np
 import rasterio
 import typer
 from affine import Affine
+from measured import command, process
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 from rasterio.windows import Window
@@ -29,21 +27,24 @@ from rasterio.windows import Window
 from landslide_cli.config import FetchConfig, Recipe
 from landslide_cli.event import ITEM, PREDICTED, Event
 from landslide_cli.files import remove
-from landslide_cli.imagery.bands import NOT_ANALYSED
+from landslide_cli.imagery.bands import BANDS, NOT_ANALYSED
 from landslide_cli.imagery.cog import create
-from landslide_cli.inference.engines import Engine, open_model
+from landslide_cli.inference.card import ModelCard
+from landslide_cli.inference.engines import Engine, Inputs, OnnxEngine, load, open_model
 from landslide_cli.inference.reader import EventReader, Strip
 from landslide_cli.inference.sliding import busiest
 from landslide_cli.inference.sliding import predict as slide
+from landslide_cli.inference.tiles import starts
 from landslide_cli.simulation.catalog import write_catalog
 from landslide_cli.windows import fill_unobserved
+from landslide_cli.workflows.doctor import windows_per_second
 from landslide_cli.workflows.fetch import fetch
 from landslide_cli.workflows.predict import SAMPLE_ROWS, shipped_models
 
 PIECE_PX = 1098
-# Not getrusage: on Linux its peak is inherited from the process that started this one.
-PRINT_PEAK = "print(next(l.split()[1] for l in open('/proc/self/status') if l.startswith('VmHWM')))"
 PLAIN_STRIDE_PX = 128
+MEASURE_S = 10.0
+"""How long the engine is measured on resident windows."""
 MODEL = "bbunet"
 EVENT_DATE = "2021-08-14"
 """Of what `write_catalog` makes unless told otherwise."""
@@ -63,11 +64,11 @@ def main() -> None:
     typer.echo("| what | figure |\n|---|---|")
     piece = simulated(options.work / "piece", PIECE_PX)
     granule = repeated(piece, options.work / "granule", options.repeat)
-    engine = of_event(piece, options.device)
-    rate = windows_per_second(engine, piece)
+    engine = chosen(piece, options.device)
+    rate = windows_per_second(engine, samples_of(piece, engine.card), MEASURE_S)
     row(f"{engine.provider} on resident windows of 256 px", f"{rate:.2f} windows/s")
     at_borders(engine, piece)
-    whole_granule(granule, options.device, rate, plain_loop(granule, options.loop_rows))
+    whole_granule(granule, options.device, (engine.provider, rate), plain_loop(granule, options.loop_rows))
     regions(granule)
     small_area(options.work, options.device)
 
@@ -116,23 +117,22 @@ def repeated(piece: Path, folder: Path, times: int) -> Path:
     return folder
 
 
-def of_event(event: Path, device: str) -> Engine:
+def samples_of(event: Path, card: ModelCard, rows: int = SAMPLE_ROWS) -> list[Inputs]:
+    """Return windows of an event in memory."""
+    with EventReader(Event.open(event), card.bands) as reader:
+        return list(busiest(reader, card.tile_px, rows))
+
+
+def load_engine(name: str) -> Engine:
+    """Load the network into one engine, untried."""
+    path = shipped_models()[MODEL]
+    return load(path, name, OnnxEngine(path))
+
+
+def chosen(event: Path, device: str) -> Engine:
     """Return the engine that `predict` would use for an event."""
-    opened = open_model(shipped_models()[MODEL], "cpu")
-    with EventReader(Event.open(event), opened.card.bands) as reader:
-        return open_model(shipped_models()[MODEL], device, busiest(reader, opened.card.tile_px, SAMPLE_ROWS))
-
-
-def windows_per_second(engine: Engine, event: Path, batch: int = 4, calls: int = 12) -> float:
-    """Measure an engine on windows that are in memory."""
-    with EventReader(Event.open(event), engine.card.bands) as reader:
-        samples = list(busiest(reader, engine.card.tile_px, batch))
-    inputs = {name: np.concatenate([sample[name] for sample in samples]) for name in samples[0]}
-    engine.run(inputs)
-    began = perf_counter()
-    for _ in range(calls):
-        engine.run(inputs)
-    return calls * len(samples) / (perf_counter() - began)
+    card = OnnxEngine(shipped_models()[MODEL]).card
+    return open_model(shipped_models()[MODEL], device, samples_of(event, card))
 
 
 @dataclass
@@ -218,32 +218,20 @@ def plain_loop(event: Path, rows: int) -> float:
     return (perf_counter() - began) / windows
 
 
-def command(arguments: list[str]) -> tuple[float, float, dict[str, Any]]:
-    """Run the command line in a process of its own; return its seconds, peak memory in MiB and summary."""
-    code = (
-        "from landslide_cli.cli.app import app\n"
-        f"try:\n    app({[*arguments, '--json']!r})\nexcept SystemExit as end:\n    assert not end.code, end.code\n"
-        f"{PRINT_PEAK}"
-    )
-    began = perf_counter()
-    done = subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.PIPE, text=True)
-    summary, _, peak = done.stdout.rstrip().rpartition("\n")
-    return perf_counter() - began, int(peak) / 1024, json.loads(summary)
-
-
-def engine_memory_mib(event: Path, device: str) -> float:
-    """Peak memory of a process that loads the engine and runs four windows."""
-    code = (
+def engine_memory_mib(event: Path, provider: str) -> float:
+    """Peak memory of a process that loads one engine and runs one batch."""
+    _, peak_mib, _ = process(
         "import sys\nsys.path.insert(0, sys.argv[1])\nfrom pathlib import Path\nimport predict\n"
-        "predict.windows_per_second(predict.of_event(Path(sys.argv[2]), sys.argv[3]), Path(sys.argv[2]), calls=1)\n"
-        f"{PRINT_PEAK}"
-    )
-    run = [sys.executable, "-c", code, str(Path(__file__).parent), str(event), device]
-    return int(subprocess.run(run, check=True, stdout=subprocess.PIPE, text=True).stdout.split()[-1]) / 1024
+        "from landslide_cli.workflows.doctor import windows_per_second\n"
+        "engine = predict.load_engine(sys.argv[3])\n"
+        "windows_per_second(engine, predict.samples_of(Path(sys.argv[2]), engine.card), 0)",
+        str(Path(__file__).parent), str(event), provider,
+    )  # fmt: skip
+    return peak_mib
 
 
-def whole_granule(event: Path, device: str, rate: float, plain_window_s: float) -> None:
-    """Predict a granule."""
+def whole_granule(event: Path, device: str, own: tuple[str, float], plain_window_s: float) -> None:
+    """Predict a granule; compare with the engine's `own` windows per second, and its name."""
     with rasterio.open(event / "clear.tif") as source:
         side = source.width
     began = perf_counter()
@@ -252,20 +240,25 @@ def whole_granule(event: Path, device: str, rate: float, plain_window_s: float) 
             reader.read(top, 256)
     reading_s = perf_counter() - began
     seconds, peak_mib, summary = command(["predict", str(event), "--model", MODEL, "--device", device])
-    windows = (-(-(side - 256) // 192) + 1) ** 2
+    if summary["provider"] != own[0]:
+        raise SystemExit(f"the granule ran on {summary['provider']}, the resident windows on {own[0]}")
+    with EventReader(Event.open(event), BANDS) as reader:
+        down, across = (len(starts(side, 256, 192, origin)) for origin in reader.origin)
+    windows = down * across
     plain = ((side - 256) // PLAIN_STRIDE_PX + 1) ** 2 * plain_window_s
     row(f"`predict`, {side} px square, 12 + 12 + 4 bands, {summary['provider']}, stride 192", f"{seconds / 60:.1f} min")
     row("reading alone, in one thread", f"{reading_s:.0f} s")
     row(
-        "windows per second, end to end", f"{windows / seconds:.2f}, {windows / seconds / rate:.2f} of the engine's own"
+        "windows per second, end to end",
+        f"{windows / seconds:.2f}, {windows / seconds / own[1]:.2f} of the engine's own",
     )
     row(
         "plain loop (torch, one window at a time, stride 128), counted up",
         f"{plain / 60:.1f} min, {plain_window_s:.2f} s a window",
     )
     row("times faster than the plain loop", f"{plain / seconds:.1f}")
-    own = engine_memory_mib(event, device)
-    row("peak memory of `predict` there", f"{peak_mib:.0f} MiB, {peak_mib - own:.0f} above the engine's own")
+    alone_mib = engine_memory_mib(event, summary["provider"])
+    row("peak memory of `predict` there", f"{peak_mib:.0f} MiB, {peak_mib - alone_mib:.0f} above the engine's own")
 
 
 def regions(event: Path) -> None:

@@ -11,12 +11,12 @@ from time import perf_counter
 import numpy as np
 import rasterio
 from affine import Affine
+from measured import command
 
-from landslide_cli.config import FetchConfig
+from landslide_cli.config import DoctorConfig, FetchConfig
 from landslide_cli.imagery.bands import BANDS
-from landslide_cli.inference.engines import OnnxEngine
+from landslide_cli.workflows.doctor import doctor
 from landslide_cli.workflows.fetch import fetch
-from landslide_cli.workflows.predict import shipped_models
 
 WIDTH_PX = 1024
 HEIGHTS_PX = (2048, 8192)
@@ -30,19 +30,6 @@ def startup_s(*arguments: str) -> float:
         subprocess.run([sys.executable, "-m", "landslide_cli", *arguments], check=True, capture_output=True)
         times.append(perf_counter() - began)
     return min(times)
-
-
-def windows_per_second(count: int = 10) -> float:
-    """BBU-Net on windows of 256 px that are in memory already."""
-    engine = OnnxEngine(shipped_models()["bbunet"], "auto")
-    rng = np.random.default_rng(0)
-    inputs = {side: rng.uniform(1, 6000, (1, 12, 256, 256)).astype(np.float32) for side in ("pre", "post")}
-    inputs["terrain"] = rng.uniform(0, 1, (1, 4, 256, 256)).astype(np.float32)
-    engine.run(inputs)
-    began = perf_counter()
-    for _ in range(count):
-        engine.run(inputs)
-    return count / (perf_counter() - began)
 
 
 def write_event(folder: Path, height: int) -> Path:
@@ -73,37 +60,25 @@ def write_event(folder: Path, height: int) -> Path:
     return event
 
 
-def peak_memory_mib(event: Path, model: str) -> float:
-    """Peak resident memory of `landslide predict` in a process of its own."""
-    code = (
-        "import resource, sys\nfrom landslide_cli.cli.app import app\n"
-        f"try:\n    app(['predict', {str(event)!r}, '--model', {model!r}])\nexcept SystemExit as end:\n"
-        "    assert not end.code\nprint(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
-    )
-    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
-    return int(done.stdout.split()[-1]) / 1024
-
-
 def main() -> None:
     """Measure and print."""
     rows = {
         "`landslide --help`": f"{startup_s('--help'):.2f} s",
         "`landslide predict --help`": f"{startup_s('predict', '--help'):.2f} s",
     }
-    rate = windows_per_second()
-    rows["BBU-Net, windows of 256 px per second"] = f"{rate:.1f} ({1 / rate:.2f} s a window)"
+    for engine in doctor(DoctorConfig()).engines:
+        rate = f"{engine.windows_per_second:.1f}" if engine.windows_per_second else f"not here: {engine.why_not}"
+        rows[f"BBU-Net, windows of 256 px per second, {engine.name}"] = rate
     for model in ("bbunet", "red-change"):
         peaks = []
         for height in HEIGHTS_PX:
             with tempfile.TemporaryDirectory() as folder:
-                peaks.append(peak_memory_mib(write_event(Path(folder), height), model))
+                event = write_event(Path(folder), height)
+                peaks.append(command(["predict", str(event), "--model", model])[1])
             rows[f"peak memory of `predict --model {model}`, {WIDTH_PX} x {height} px"] = f"{peaks[-1]:.0f} MiB"
         rows[f"taller over shorter, {model}"] = f"{peaks[1] / peaks[0]:.2f}"
     with tempfile.TemporaryDirectory() as folder:
-        began = perf_counter()
-        command = [sys.executable, "-m", "landslide_cli", "demo", "--out", folder]
-        subprocess.run(command, check=True, capture_output=True)
-        rows["`landslide demo`"] = f"{perf_counter() - began:.0f} s"
+        rows["`landslide demo`"] = f"{command(['demo', '--out', folder])[0]:.0f} s"
     print(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}\n")  # noqa: T201
     print("| what | figure |\n|---|---|")  # noqa: T201
     for what, figure in rows.items():
