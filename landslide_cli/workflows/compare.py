@@ -23,7 +23,7 @@ from landslide_cli.config import CompareConfig, Progress, silent
 from landslide_cli.errors import InputError
 from landslide_cli.event import Event
 from landslide_cli.imagery.aoi import utm_at
-from landslide_cli.imagery.bands import GSD_M, NOT_ANALYSED
+from landslide_cli.imagery.bands import NOT_ANALYSED
 from landslide_cli.imagery.cog import BLOCK_PX
 from landslide_cli.mapping.changes import CHANGE_FIELDS, CHANGES, Mapped, compare
 from landslide_cli.mapping.formats import Layer, write_geojson
@@ -220,8 +220,7 @@ def _mapped(side: _Side, crs: str) -> Mapped:
     event = side.event
     if event is None:
         return Mapped(polygons, side.ids)
-    # Every pixel that the AOI touches is mapped whole: the map reaches beyond it by up to a pixel's diagonal.
-    area = Geometry(event.aoi, "EPSG:4326").to_crs(crs, resolution=0.01).geom.buffer(2**0.5 * GSD_M)
+    area = Geometry(event.aoi, "EPSG:4326").to_crs(crs, resolution=0.01).geom
     least = DOUBT * (side.options or {})["threshold"]
 
     def doubt(outlines: Sequence[BaseGeometry]) -> NDArray[np.bool_]:
