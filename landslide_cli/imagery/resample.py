@@ -46,7 +46,8 @@ def resample(
             memory.open() as plain,
             WarpedVRT(
                 plain, crs=str(target.crs), transform=target.transform, height=rows, width=columns,
-                src_nodata=nodata, nodata=nodata, resampling=method, tolerance=TOLERANCE_PX, **FIXED_KERNEL,
+                src_nodata=nodata, nodata=nodata, resampling=method, tolerance=TOLERANCE_PX, NUM_THREADS="ALL_CPUS",
+                **FIXED_KERNEL,
             ) as warped,
         ):  # fmt: skip
             resampled: NDArray[Number] = warped.read()

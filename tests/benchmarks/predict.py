@@ -12,7 +12,7 @@ import os
 import platform
 from dataclasses import dataclass, replace
 from pathlib import Path
-from time import perf_counter
+from time import perf_counter, time
 from typing import Any
 
 import numpy as np
@@ -286,19 +286,23 @@ def small_area(work: Path, device: str, side_px: int = 2000) -> None:
     folder = work / "small"
     if not folder.exists():
         write_catalog(folder, seed=5, shape=(side_px, side_px))
-    remove(work / "small-event")
+    event = work / "small-event"
+    remove(event)
+    began = time()
     seconds, _, summary = command(
         [
             "map", "--aoi", str(folder / "aoi.geojson"), "--event-date", EVENT_DATE,
             "--catalog", str(folder / "items.json"), "--device", device,
-            "--overwrite", "--out", str(work / "small-event"),
+            "--overwrite", "--out", str(event),
         ]
     )  # fmt: skip
+    first_s = Event.open(event).path("landslides").stat().st_mtime - began
     row(
         "first polygon of 20 x 20 km, from a catalog on disk",
-        f"{seconds:.0f} s, of which predict {summary['predict']['seconds']:.0f} s; "
+        f"{first_s:.0f} s, of which predict {summary['predict']['seconds']:.0f} s; "
         f"{summary['vectorize']['landslides']} landslides",
     )
+    row("the same with project, report and sheet", f"{seconds:.0f} s")
 
 
 if __name__ == "__main__":
