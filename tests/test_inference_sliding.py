@@ -1,3 +1,4 @@
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
@@ -38,6 +39,7 @@ class PixelEngine:
     """Gives each pixel its own value, so that windows must land where they belong."""
 
     provider = "numpy"
+    calls = 1
 
     def __init__(self, constant: float | None = None) -> None:
         self.card: ModelCard = replace(CARD, bands=("B04",))
@@ -146,6 +148,30 @@ def test_the_busiest_windows_are_those_that_changed_most() -> None:
     assert samples[0]["post"].shape == (1, 1, 64, 64)
     assert (samples[0]["post"] == 900).sum() == 40 * 40
     assert list(busiest(ArrayReader(image, np.zeros_like(usable)), 64, 3)) == []
+
+
+def test_answers_that_come_late_land_where_they_belong() -> None:
+    class Unsteady(PixelEngine):
+        calls = 2
+
+        def run(self, inputs: Mapping[str, np.ndarray]) -> np.ndarray:
+            time.sleep(0.004 if self.windows % 2 else 0)
+            return super().run(inputs)
+
+    image = np.random.default_rng(1).integers(0, 1001, (1, 200, 333), dtype=np.uint16)
+    readers = [ArrayReader(image, np.ones((200, 333), bool)) for _ in range(2)]
+    assert np.array_equal(run(readers[0], Unsteady(), batch=1), run(readers[1], PixelEngine(), batch=1))
+
+
+def test_an_error_of_the_engine_is_raised() -> None:
+    class Broken(PixelEngine):
+        calls = 2
+
+        def run(self, inputs: Mapping[str, np.ndarray]) -> np.ndarray:
+            raise RuntimeError(f"no answer for {len(inputs)} images")
+
+    with pytest.raises(RuntimeError, match="no answer"):
+        run(ArrayReader(np.ones((1, 200, 333), np.uint16), np.ones((200, 333), bool)), Broken())
 
 
 def test_no_more_than_one_row_of_windows_is_read_at_a_time() -> None:

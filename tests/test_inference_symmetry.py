@@ -12,6 +12,7 @@ class Downhill:
     """Answers by where the slope faces against where the image brightens: the same for turned ground."""
 
     provider = "numpy"
+    calls = 1
     card = replace(CARD, bands=("B04",), terrain=True)
 
     def __init__(self) -> None:

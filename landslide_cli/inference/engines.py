@@ -43,6 +43,8 @@ class Engine(Protocol):
     card: ModelCard
     provider: str
     """What the model really runs on: one of `ENGINES`, or `numpy` for a detector."""
+    calls: int
+    """How many calls of `run` may be under way at once to good effect."""
 
     def run(self, inputs: Inputs) -> NDArray[np.float32]:
         """Return probabilities (N, 1, H, W) in 0..1.
@@ -55,6 +57,8 @@ class Engine(Protocol):
 
 class OnnxEngine:
     """A self-describing ONNX file in ONNX Runtime."""
+
+    calls = 1
 
     def __init__(self, path: Path, provider: str = "cpu") -> None:
         """Load `path` for `provider`: `tensorrt`, `cuda` or `cpu`.
@@ -102,6 +106,9 @@ class OnnxEngine:
 
 class OpenVinoEngine:
     """A self-describing ONNX file in OpenVINO, on the processor: a window to a stream, several streams at once."""
+
+    calls = 2
+    """While the last windows of one call are under way, streams that are done begin with the next."""
 
     def __init__(self, path: Path, card: ModelCard, name: str = "openvino") -> None:
         """Compile `path`, whose card is `card`.

@@ -38,6 +38,7 @@ class Detector(ABC):
     """A per-pixel change index as an engine."""
 
     provider = "numpy"
+    calls = 1
 
     def __init__(self, card: ModelCard, min_slope_deg: float) -> None:
         """Mask what is flatter than `min_slope_deg`, where the slope is known."""

@@ -1,6 +1,8 @@
 """Sliding windows over an event: read, run, blend, hand on, one row of windows at a time."""
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -147,9 +149,19 @@ def _batches(reader: Reader, tops: list[int], lefts: list[int], tile: int, batch
 
 
 def _answers(batches: Iterable[_Batch | _Row], engine: Engine) -> Iterator[_Answer | _Row]:
-    """Run the engine on each batch; the ends of rows pass by."""
-    for made in batches:
-        yield made if isinstance(made, _Row) else _Answer(made.row, made.columns, engine.run(made.inputs))
+    """Run the engine on each batch, `engine.calls` at once; order is kept, the ends of rows pass by."""
+
+    def answer(made: _Batch | _Row) -> _Answer | _Row:
+        return made if isinstance(made, _Row) else _Answer(made.row, made.columns, engine.run(made.inputs))
+
+    under_way: deque[Future[_Answer | _Row]] = deque()
+    with ThreadPoolExecutor(engine.calls) as pool:
+        for made in batches:
+            under_way.append(pool.submit(answer, made))
+            if len(under_way) >= engine.calls:
+                yield under_way.popleft().result()
+        while under_way:
+            yield under_way.popleft().result()
 
 
 def _inputs(strip: Strip, windows: list[slice]) -> dict[str, NDArray[np.float32]]:

@@ -22,6 +22,7 @@ class Symmetric:
         self._engine = engine
         self.card = engine.card
         self.provider = engine.provider
+        self.calls = engine.calls
 
     def run(self, inputs: Mapping[str, Array]) -> Array:
         """Return probabilities (N, 1, H, W); see `engines.Engine.run`."""
