@@ -278,11 +278,11 @@ def _panel(pen: _Pen, report: Report, scale: float) -> None:
     y = _heading(pen, "Images: Copernicus Sentinel-2", y + 3)
     for scene in report.scenes[:SCENES_MAX]:
         time = (scene["datetime"] or "date unknown")[:16].replace("T", " ")
-        pen.text(x, y, scene["side"], 5.8)
-        pen.text(x + 6, y, time, 5.8)
-        y = pen.text(x + 23, y, pen.shortened(scene["id"], 5.8, right - x - 23), 5.8)
+        pen.text(x, y, scene["side"], 5.4)
+        pen.text(x + 6, y, time, 5.4)
+        y = pen.text(x + 25, y, pen.shortened(scene["id"], 5.4, right - x - 25), 5.4)
     if len(report.scenes) > SCENES_MAX:
-        y = pen.text(x, y, f"and {len(report.scenes) - SCENES_MAX} more, named in the report", 5.8)
+        y = pen.text(x, y, f"and {len(report.scenes) - SCENES_MAX} more, named in the report", 5.4)
     y = _heading(pen, "Model", y + 3)
     model = f"{report.model.get('model', '')}, from a probability of {report.model.get('threshold', '')} up."
     y = pen.paragraph(x, y, model, 8)
