@@ -16,6 +16,7 @@ from landslide_cli.mapping.attributes import (
     landslide_attributes,
     mean,
 )
+from landslide_cli.mapping.changes import CHANGE_FIELDS
 from landslide_cli.mapping.polygons import Regions, find_regions, outlines
 
 TRANSFORM = from_origin(500_000, 2_000_000, 10, 10)
@@ -96,7 +97,8 @@ def test_without_terrain_and_times_nothing_is_said_of_them() -> None:
     for name in ("slope_mean_deg", "elevation_mean_m", "length_m", "drop_m", "pre_date", "post_datetime"):
         assert record[name] is None
     assert list(record) == list(LANDSLIDE_FIELDS)
-    assert set(LANDSLIDE_FIELDS) | set(NOT_ANALYSED_FIELDS) | set(AOI_FIELDS) | set(SCENE_FIELDS) == set(ALIASES)
+    fields = (LANDSLIDE_FIELDS, NOT_ANALYSED_FIELDS, AOI_FIELDS, SCENE_FIELDS, CHANGE_FIELDS)
+    assert {name for layer in fields for name in layer} == set(ALIASES)
 
 
 def test_the_mean_of_a_region_that_is_all_unknown_is_unknown() -> None:
