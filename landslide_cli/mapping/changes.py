@@ -13,6 +13,7 @@ from shapely import STRtree
 from shapely.geometry.base import BaseGeometry
 
 from landslide_cli.mapping.attributes import ellipsoidal_area_m2
+from landslide_cli.mapping.polygons import clipped
 
 CHANGES: Final = (
     "new", "grown", "confirmed", "shrunk", "gone", "doubtful before", "doubtful now", "not seen before",
@@ -158,18 +159,7 @@ def _missing(lacking: Mapped, outlines: Sequence[BaseGeometry], side: str) -> li
 
 def _seen(side: Mapped, outlines: Sequence[BaseGeometry]) -> list[BaseGeometry]:
     """Return what of each outline the map of `side` analysed."""
-    seen = _array(outlines)
-    if side.area is not None:
-        shapely.prepare(side.area)
-        partly = ~shapely.covers(side.area, seen)
-        seen[partly] = shapely.intersection(seen[partly], side.area)
-    if len(side.hidden) and len(seen):
-        hidden = _valid(side.hidden)
-        at, which = STRtree(hidden).query(seen, predicate="intersects")
-        for number, touching in enumerate(_members(at, len(seen))):
-            if len(touching):
-                seen[number] = shapely.difference(seen[number], shapely.union_all(hidden[which[touching]]))
-    return list(seen)
+    return clipped(outlines, side.area, list(_valid(side.hidden)))
 
 
 def _growth(old: BaseGeometry, new: BaseGeometry) -> str:

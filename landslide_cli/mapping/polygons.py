@@ -127,13 +127,16 @@ def _rounded(ring: LinearRing) -> NDArray[np.float64]:
     return points
 
 
-def clipped(outlines: Sequence[BaseGeometry], area: BaseGeometry, hidden: Sequence[BaseGeometry]) -> list[BaseGeometry]:
+def clipped(
+    outlines: Sequence[BaseGeometry], area: BaseGeometry | None, hidden: Sequence[BaseGeometry]
+) -> list[BaseGeometry]:
     """Cut off what lies outside of `area` or in the `hidden` polygons; an outline of which nothing is left is empty."""
     found = np.empty(len(outlines), dtype=object)
     found[:] = outlines
-    shapely.prepare(area)
-    across = ~shapely.covers(area, found)
-    found[across] = shapely.intersection(found[across], area)
+    if area is not None:
+        shapely.prepare(area)
+        across = ~shapely.covers(area, found)
+        found[across] = shapely.intersection(found[across], area)
     if len(hidden):
         for number, near in _by_first(*STRtree(hidden).query(found, predicate="intersects")):
             west, south, east, north = found[number].buffer(1).bounds
@@ -143,10 +146,11 @@ def clipped(outlines: Sequence[BaseGeometry], area: BaseGeometry, hidden: Sequen
     return list(_only_polygons(found))
 
 
-def _by_first(first: NDArray[np.int64], second: NDArray[np.int64]) -> Iterator[tuple[int, list[int]]]:
+def _by_first(first: NDArray[np.int64], second: NDArray[np.int64]) -> Iterator[tuple[int, NDArray[np.int64]]]:
     """Yield each of `first` with all of `second` that stand beside it."""
-    for number in np.unique(first).tolist():
-        yield number, second[first == number].tolist()
+    order = np.argsort(first, kind="stable")
+    numbers, starts = np.unique(first[order], return_index=True)
+    yield from zip(numbers.tolist(), np.split(second[order], starts[1:]), strict=False)
 
 
 def _disc(radius: float) -> NDArray[np.bool_]:
