@@ -364,6 +364,8 @@ class SimulateConfig:
     """Elevation models in metres to cut the ground of two in three events from."""
     inventory: tuple[Path, ...] = ()
     """Mapped landslides whose shapes are used."""
+    more_changes: float = 1.0
+    """How many times as often there are changes that are no landslides."""
     clear_scenes: int = 1
     cloudy_scenes: int = 1
     """On each side of the event."""

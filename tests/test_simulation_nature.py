@@ -40,3 +40,15 @@ def test_a_plain_event_is_the_table_itself() -> None:
     assert np.array_equal(PLAIN.spectra, SPECTRA)
     assert not PLAIN.air
     assert set(PLAIN.changes) == {Change.FIELD, Change.CLEAR_CUT}
+
+
+def test_more_changes_make_every_kind_likelier_and_one_changes_nothing() -> None:
+    usual = [draw_nature(np.random.default_rng(seed)) for seed in range(60)]
+    same = [draw_nature(np.random.default_rng(seed), 1.0) for seed in range(60)]
+    assert [nature.changes for nature in usual] == [nature.changes for nature in same]
+    more = [draw_nature(np.random.default_rng(seed), 3.0) for seed in range(60)]
+    for kind in Change:
+        assert sum(kind in nature.changes for nature in more) > sum(kind in nature.changes for nature in usual)
+    cuts = [np.mean([n.changes.get(Change.CLEAR_CUT, 0.0) for n in natures]) for natures in (usual, more)]
+    assert cuts[1] > 2 * cuts[0]
+    assert not any(draw_nature(np.random.default_rng(seed), 0.0).changes for seed in range(20))

@@ -23,6 +23,9 @@ Dem = Annotated[
 Inventory = Annotated[
     list[Path] | None, typer.Option(metavar="FILE", help="Mapped landslides to take shapes from; may be repeated.")
 ]
+MoreChanges = Annotated[
+    float, typer.Option(min=0, help="How many times as often something changes that is no landslide, to train on.")
+]
 ClearScenes = Annotated[int, typer.Option(min=1, help="Nearly cloudless scenes on each side.")]
 CloudyScenes = Annotated[int, typer.Option(min=0, help="Cloudy scenes on each side.")]
 
@@ -34,6 +37,7 @@ def simulate(
     size_px: SizePx = o.default(SimulateConfig, "size_px"),
     dem: Dem = None,
     inventory: Inventory = None,
+    more_changes: MoreChanges = o.default(SimulateConfig, "more_changes"),
     clear_scenes: ClearScenes = o.default(SimulateConfig, "clear_scenes"),
     cloudy_scenes: CloudyScenes = o.default(SimulateConfig, "cloudy_scenes"),
     as_json: o.Json = False,

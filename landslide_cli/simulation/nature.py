@@ -86,13 +86,19 @@ class Nature:
 PLAIN: Final = Nature()
 
 
-def draw_nature(rng: np.random.Generator) -> Nature:
-    """The conditions of one event out of many."""
-    changes = {kind: float(rng.uniform(0.15, 1.0)) for kind, chance in CHANCE.items() if rng.random() < chance}
+def draw_nature(rng: np.random.Generator, more_changes: float = 1.0) -> Nature:
+    """The conditions of one event out of many.
+
+    `more_changes` times as likely is each kind of change that is no landslide, up to certainty, and so many more
+    clear-cuts there are: what tells landslides apart is learnt from what is none.
+    """
+    changes = {
+        kind: float(rng.uniform(0.15, 1.0)) for kind, chance in CHANCE.items() if rng.random() < chance * more_changes
+    }
     if Change.FIELD in changes:
         changes[Change.FIELD] = float(rng.uniform(0.05, 0.6))
     if Change.CLEAR_CUT in changes:
-        changes[Change.CLEAR_CUT] = float(rng.uniform(0.1, 1.2))
+        changes[Change.CLEAR_CUT] = float(rng.uniform(0.1, 1.2)) * more_changes
     season = changes.get(Change.SEASON, 0.0)
     leafless = rng.uniform(0.0, season, 2) * (rng.random(2) < 0.5)
     dry = rng.uniform(0.0, season, 2)

@@ -74,6 +74,8 @@ def simulate(config: SimulateConfig, progress: Progress = silent) -> SimulateSum
     began = perf_counter()
     if config.events < 1 or config.size_px < 60:
         raise InputError(f"--events {config.events} must be at least 1 and --size-px {config.size_px} at least 60")
+    if not 0 <= config.more_changes < np.inf:
+        raise InputError(f"--more-changes {config.more_changes:g} must be a number from 0 up")
     if config.out.exists() and not config.out.is_dir():
         raise InputError(f"--out {config.out} is a file; give a folder")
     outlines = [outline for path in config.inventory for outline in read_outlines(path)]
@@ -92,7 +94,7 @@ def _make(config: SimulateConfig, seed: int, folder: Path, outlines: Sequence[Ou
     # Each in a zone of its own: events of different splits must not share ground.
     centre = (-174.0 + 6 * (seed % ZONES), round(float(rng.uniform(*LATITUDES_DEG)), 3))
     event_date = date(2021, 1, 1) + timedelta(days=int(rng.integers(0, 365)))
-    nature = draw_nature(rng)
+    nature = draw_nature(rng, config.more_changes)
     # Real ground has few places to choose from; two of three events get it where it is given.
     dem = config.dem[int(rng.integers(len(config.dem)))] if config.dem and rng.random() < 2 / 3 else None
     size = (config.size_px, config.size_px)
