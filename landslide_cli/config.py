@@ -339,6 +339,8 @@ class ExportConfig:
     out: Path
     half: bool = False
     """Compute in float16: half the memory on a GPU, slower on most processors."""
+    eight_bits: bool = False
+    """Store the large weights in eight bits instead of sixteen."""
     licence: str = "not stated"
     card: Path | None = None
     """TOML file with what the model should say of itself beyond what the run knows."""

@@ -6,14 +6,13 @@ from typing import Any
 import numpy as np
 import onnx
 import onnxruntime
-import pytest
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from landslide_cli.errors import ModelError
-from landslide_cli.training.export import SelfContained, rounded_to_half, write_onnx
+from landslide_cli.training.export import SelfContained, write_onnx
 from landslide_cli.training.normalisation import PaperNormalisation
+from landslide_cli.training.packing import rounded
 
 
 class SmallNetwork(nn.Module):
@@ -76,7 +75,7 @@ def test_half_precision_stays_near_and_inputs_stay_float32(tmp_path: Path) -> No
     values = inputs(2, 64, 96, bands=3)
     # Weights alone in float16 would differ less.
     assert 1e-6 < largest_difference(model, session, values) <= 1e-2
-    assert largest_difference(rounded_to_half(model), session, values) > 1e-6
+    assert largest_difference(rounded(model), session, values) > 1e-6
     weights = {a.name: a.data_type for a in onnx.load(tmp_path / "half.onnx").graph.initializer if len(a.dims) == 4}
     assert {kind for name, kind in weights.items() if "network" in name} == {onnx.TensorProto.FLOAT16}
     assert all(parameter.dtype == torch.float32 for parameter in model.parameters())
@@ -94,7 +93,7 @@ def test_a_network_without_terrain_gives_a_file_without_it(tmp_path: Path) -> No
 
 
 def test_runtime_folds_casts_and_batch_norm(tmp_path: Path) -> None:
-    model = rounded_to_half(trained(SmallNetwork(), bands=3))
+    model = rounded(trained(SmallNetwork(), bands=3))
     write_onnx(model, tmp_path / "small.onnx", {"key": "value"}, bands=3)
     stored = onnx.load(tmp_path / "small.onnx")
     assert {entry.key: entry.value for entry in stored.metadata_props} == {"key": "value"}
@@ -109,21 +108,7 @@ def test_runtime_folds_casts_and_batch_norm(tmp_path: Path) -> None:
     assert not list(tmp_path.glob(".part-*"))
 
 
-def test_rounding_leaves_the_model_and_what_is_small(tmp_path: Path) -> None:
+def test_nothing_is_lost_without_rounding(tmp_path: Path) -> None:
     model = trained(SmallNetwork(), bands=3)
-    before = {key: value.clone() for key, value in model.state_dict().items()}
-    rounded = rounded_to_half(model).state_dict()
-    for key, value in model.state_dict().items():
-        assert torch.equal(value, before[key])
-        assert torch.equal(rounded[key], value if value.ndim < 2 else value.half().float())
-    # Without rounding, nothing is lost: the file is larger instead.
     write_onnx(model, tmp_path / "exact.onnx", {}, bands=3)
     assert largest_difference(model, open_session(tmp_path / "exact.onnx"), inputs(1, 64, 64, bands=3)) <= 1e-5
-
-
-def test_weights_beyond_float16_are_refused() -> None:
-    model = SelfContained(PaperNormalisation(), SmallNetwork())
-    with torch.no_grad():
-        next(model.parameters()).fill_(1e6)
-    with pytest.raises(ModelError, match=r"encoder\.0\.weight"):
-        rounded_to_half(model)

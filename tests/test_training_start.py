@@ -10,8 +10,9 @@ from conftest import CARD
 
 from landslide_cli.config import Recipe, TrainConfig
 from landslide_cli.errors import InputError, ModelError
-from landslide_cli.training.export import SelfContained, rounded_to_half, write_onnx
+from landslide_cli.training.export import SelfContained, write_onnx
 from landslide_cli.training.module import ChangeModule
+from landslide_cli.training.packing import rounded
 from landslide_cli.training.start import load_start
 from landslide_cli.workflows.train import train
 
@@ -25,7 +26,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> tuple[ChangeModule, Path]
     module = ChangeModule(RECIPE).eval()
     path = tmp_path_factory.mktemp("start") / "six.onnx"
     card = replace(CARD, architecture="unet-siam-diff", bands=BANDS)
-    write_onnx(rounded_to_half(SelfContained(module.normalisation, module.network)), path, card.to_metadata(), 6)
+    write_onnx(rounded(SelfContained(module.normalisation, module.network)), path, card.to_metadata(), 6)
     return module, path
 
 

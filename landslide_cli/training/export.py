@@ -5,17 +5,16 @@ from copy import deepcopy
 from pathlib import Path
 from typing import Final
 
-import numpy as np
 import onnx
 import onnxscript.optimizer
 import torch
 from torch import Tensor, nn
 from torch.export import Dim
 
-from landslide_cli.errors import ModelError
 from landslide_cli.files import atomic
 from landslide_cli.imagery.bands import TERRAIN_BANDS
 from landslide_cli.training.calibration import Scaling
+from landslide_cli.training.packing import pack
 
 OPSET: Final = 18
 INPUTS: Final = ("pre", "post", "terrain")
@@ -63,27 +62,6 @@ class InHalf(nn.Module):
         return logits.float()
 
 
-def rounded_to_half(model: SelfContained) -> SelfContained:
-    """Return a copy of `model` whose convolution and matrix weights are numbers that float16 can hold.
-
-    The copy computes in float32 as before. Biases and the statistics of batch norm keep their precision: they
-    take no room, and a small variance would suffer.
-
-    Raises:
-        ModelError: a weight is not finite, or too large for float16.
-    """
-    rounded = deepcopy(model)
-    with torch.no_grad():
-        for name, parameter in rounded.named_parameters():
-            if parameter.ndim < 2:
-                continue
-            half = parameter.half()
-            if not torch.isfinite(half).all():
-                raise ModelError(f"{name} holds a weight beyond the range of float16; the training diverged")
-            parameter.copy_(half)
-    return rounded
-
-
 def write_onnx(
     model: SelfContained,
     path: Path,
@@ -96,10 +74,8 @@ def write_onnx(
 ) -> None:
     """Write `model` as a single ONNX file, opset 18, for batches and windows of any size.
 
-    Weights that float16 holds exactly are stored so, each followed by a cast that the runtime folds when it
-    loads the file; pass the model through `rounded_to_half` first to make that all large weights. Nothing is
-    lost here: the file computes in float32 what `model` computes. A network that ignores the terrain gives a
-    file without that input.
+    Nothing is lost: the file computes in float32 what `model` computes. Pass the model through `packing.rounded`
+    first for a smaller file. A network that ignores the terrain gives a file without that input.
 
     Args:
         model: it is left as it is, and exported in eval mode.
@@ -136,7 +112,7 @@ def write_onnx(
     assert program is not None
     onnxscript.optimizer.fold_constants(program.model)
     onnxscript.optimizer.remove_unused_nodes(program.model)
-    proto = _with_half_weights(program.model_proto)
+    proto = pack(program.model_proto)
     _remove_unread_inputs(proto)
     for value in (*proto.graph.input, *proto.graph.output):
         for axis, name in AXES.items():
@@ -153,25 +129,3 @@ def _remove_unread_inputs(proto: onnx.ModelProto) -> None:
     inputs = [value for value in proto.graph.input if value.name in read]
     del proto.graph.input[:]
     proto.graph.input.extend(inputs)
-
-
-def _with_half_weights(proto: onnx.ModelProto) -> onnx.ModelProto:
-    """Return a copy of `proto` that stores as float16 every large weight that float16 holds exactly."""
-    packed = onnx.ModelProto()
-    packed.CopyFrom(proto)
-    graph = packed.graph
-    casts = []
-    for initializer in graph.initializer:
-        weight = onnx.numpy_helper.to_array(initializer)
-        if weight.dtype != np.float32 or weight.ndim < 2:
-            continue
-        half = weight.astype(np.float16)
-        if not np.array_equal(half.astype(np.float32), weight):
-            continue
-        name = initializer.name
-        initializer.CopyFrom(onnx.numpy_helper.from_array(half, f"{name}.half"))
-        casts.append(onnx.helper.make_node("Cast", [f"{name}.half"], [name], to=onnx.TensorProto.FLOAT))
-    nodes = [*casts, *graph.node]
-    del graph.node[:]
-    graph.node.extend(nodes)
-    return packed

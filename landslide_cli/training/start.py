@@ -9,9 +9,8 @@ import torch
 
 from landslide_cli.errors import InputError
 from landslide_cli.training.module import ChangeModule
+from landslide_cli.training.packing import unpacked
 
-HALF = ".half"
-"""Ends the name of weights that are stored as float16, see `export.write_onnx`."""
 SPARE_SHARE = 0.05
 """Share of the weights that a file may lack."""
 
@@ -36,8 +35,7 @@ def load_start(module: ChangeModule, path: Path, bands: Sequence[str]) -> int:
     if unknown:
         raise InputError(f"--start {path} knows nothing of {', '.join(unknown)}; leave these bands out")
     chosen = [bands.index(band) for band in module.recipe.bands]
-    weights = onnx.load(path).graph.initializer
-    found = {i.name.removesuffix(HALF): onnx.numpy_helper.to_array(i) for i in weights}
+    found = unpacked(onnx.load(path))
     state = module.state_dict()
     taken, missing = {}, []
     for key, wanted in state.items():
@@ -55,7 +53,7 @@ def load_start(module: ChangeModule, path: Path, bands: Sequence[str]) -> int:
                 f"--start {path} is of another network: {key} is {values.shape}, not {tuple(wanted.shape)}; "
                 "give one of this --model and --encoder, or leave it out"
             )
-        taken[key] = torch.from_numpy(np.array(values, dtype=np.float32))
+        taken[key] = torch.from_numpy(values)
     # The last level of a decoder has a few weights that nothing goes through, which a file leaves out.
     if len(missing) > len(taken) * SPARE_SHARE:
         raise InputError(

@@ -39,14 +39,14 @@ class ExportSummary:
     difference: float
     """Largest difference in probability between the file and the network it was made of."""
     rounding: float
-    """Largest difference that storing the weights in half precision makes."""
+    """Largest difference that storing the weights in fewer bits makes."""
 
 
 def export(config: ExportConfig, progress: Progress = silent) -> ExportSummary:
     """Write the best network of a run as a model that `predict` runs.
 
     Raises:
-        InputError: there is no run, or the file exists.
+        InputError: there is no run, the file exists, or two options contradict each other.
         ModelError: ONNX Runtime and torch differ too much.
         OutputError: the file cannot be written.
     """
@@ -57,6 +57,8 @@ def export(config: ExportConfig, progress: Progress = silent) -> ExportSummary:
     from landslide_cli.training.runs import best_row, best_scaling, open_run, read_metrics
 
     check_out(config)
+    if config.half and config.eight_bits:
+        raise InputError("--half stores what it computes with, in sixteen bits; leave it or --eight-bits out")
     if config.event and not config.deepness:
         raise InputError(f"--event {config.event} is of use with --deepness only; leave it out")
     if config.run.is_file() or config.run.suffix == ".onnx":
@@ -88,7 +90,7 @@ def export(config: ExportConfig, progress: Progress = silent) -> ExportSummary:
     if config.card:
         card = with_facts(card, config.card)
     model = SelfContained(module.normalisation, module.network, scaling)
-    return export_model(model, card, config.out, progress, half=config.half)
+    return export_model(model, card, config.out, progress, half=config.half, eight_bits=config.eight_bits)
 
 
 def check_out(config: ExportConfig) -> None:
@@ -121,9 +123,15 @@ def with_facts(card: ModelCard, path: Path) -> ModelCard:
 
 
 def export_model(
-    model: "SelfContained", card: ModelCard, out: Path, progress: Progress = silent, *, half: bool = False
+    model: "SelfContained",
+    card: ModelCard,
+    out: Path,
+    progress: Progress = silent,
+    *,
+    half: bool = False,
+    eight_bits: bool = False,
 ) -> ExportSummary:
-    """Write `model` and its card to `out`, its weights in half precision.
+    """Write `model` and its card to `out`, its weights in half precision or in eight bits.
 
     Args:
         model: a network with its normalisation.
@@ -131,18 +139,19 @@ def export_model(
         out: ONNX file to write.
         progress: told what is being done.
         half: compute in half precision too.
+        eight_bits: keep the large weights in eight bits each, with a scale for each channel.
 
     Raises:
         ModelError: ONNX Runtime and torch differ by more than `PARITY` (`HALF_PARITY`).
         OutputError: the file cannot be written.
     """
-    from landslide_cli.training.export import rounded_to_half
+    from landslide_cli.training.packing import rounded
 
     model.eval()
-    rounded = rounded_to_half(model)
-    difference = write_checked(rounded, card, out, progress, half=half)
+    stored = rounded(model, eight_bits=eight_bits)
+    difference = write_checked(stored, card, out, progress, half=half)
     inputs = example_inputs(len(card.bands), card.tile_px)
-    rounding = float(np.abs(_run(rounded, inputs) - _run(model, inputs)).max())
+    rounding = float(np.abs(_run(stored, inputs) - _run(model, inputs)).max())
     return ExportSummary(out, out.stat().st_size / 1e6, difference, rounding)
 
 
