@@ -138,17 +138,23 @@ def vectorize(
 
 def _layers(event: Event, config: VectorizeConfig, threshold: float, progress: Progress) -> tuple[Layer, Layer, Layer]:
     """Return the landslides, what was not analysed, and the AOI."""
-    progress("finding regions", 0)
+    progress("drawing what was not analysed", 0)
     with rasterio.open(event.path("probability")) as source:
         percent, transform, crs = source.read(1), source.transform, source.crs.to_string()
         grid = GeoBox.from_rio(source)
-        within = inside(event.aoi, grid)
-    excluded = _excluded(config.exclude, grid) if config.exclude else np.zeros_like(within)
-    analysed = (percent != NOT_ANALYSED) & ~excluded
-    regions = _find(event, config, percent, analysed & within, threshold)
+    excluded = _excluded(config.exclude, grid) if config.exclude else None
+    analysed = percent != NOT_ANALYSED
+    if excluded is not None:
+        analysed &= ~excluded
+    within = inside(event.aoi, grid)
     area = Geometry(event.aoi, "EPSG:4326").to_crs(crs, resolution=0.01).geom
-    progress("drawing what was not analysed", 0.3)
-    not_analysed = _not_analysed(event, ~analysed & within, excluded, transform, crs, area)
+    # Before there are labels, which take four times the room of any of these.
+    not_analysed = _not_analysed(event, within & ~analysed, excluded, transform, crs, area)
+    del excluded
+    within &= analysed
+    progress("finding regions", 0.2)
+    regions = _find(event, config, percent, within, threshold)
+    del within
     progress("drawing outlines", 0.4)
     outlined = _outlined(regions, config, transform, crs, area, not_analysed.polygons)
     polygons, regions = _large(outlined, regions, config.min_area, crs)
@@ -237,7 +243,7 @@ def _check(config: VectorizeConfig) -> list[str]:
 def _find(
     event: Event, config: VectorizeConfig, percent: NDArray[np.uint8], candidates: NDArray[np.bool_], threshold: float
 ) -> Regions:
-    """Return the landslides among the `candidates`, pixels that were analysed and may be one."""
+    """Return the landslides among the `candidates`, pixels that may be one; these are changed in place."""
     if config.steeper_than > 0:
         candidates &= _steep(event, config.steeper_than)
     grow = threshold if config.grow is None else config.grow
@@ -366,12 +372,18 @@ def _steep(event: Event, least_deg: float) -> NDArray[np.bool_]:
 
 
 def _not_analysed(
-    event: Event, mask: NDArray[np.bool_], excluded: NDArray[np.bool_], transform: Affine, crs: str, area: BaseGeometry
+    event: Event,
+    mask: NDArray[np.bool_],
+    excluded: NDArray[np.bool_] | None,
+    transform: Affine,
+    crs: str,
+    area: BaseGeometry,
 ) -> Layer:
     """Return what was not analysed, each reason's areas on their own."""
     with rasterio.open(event.path("sources")) as source:
         why = why_unseen(*source.read())
-    why[excluded & (why == 0)] = _BY_USER
+    if excluded is not None:
+        why[excluded & (why == 0)] = _BY_USER
     traced = areas(why, mask, transform)
     parts = clipped([polygon for _, polygon in traced], area, [])
     found = [(code, part) for (code, _), part in zip(traced, parts, strict=True) if part.area > 0]
