@@ -29,8 +29,8 @@ def test_numbers_stay_in_their_range_and_differ() -> None:
     for nature in natures:
         assert 0 <= min(*nature.leafless, *nature.dry) <= max(*nature.leafless, *nature.dry) <= 1
         assert 0 < min(nature.snow_above) <= 1
-        assert 0.002 < nature.fresh_share < 0.15
-        assert 10 < nature.source_deg < 35
+        assert 0.002 < nature.fresh_share < 0.25
+        assert 10 <= nature.source_deg < 35
     assert len({nature.fresh_share for nature in natures}) == 200
     assert {nature.air > 0 for nature in natures} == {nature.sea > 0 for nature in natures} == {True, False}
     assert draw_nature(np.random.default_rng(3)).fresh_share == natures[3].fresh_share

@@ -119,9 +119,9 @@ def draw_nature(rng: np.random.Generator, more_changes: float = 1.0) -> Nature:
         drift=float(np.exp(rng.uniform(np.log(0.02), np.log(0.22)))),
         fresh=(FRESH[palette[0]], FRESH[palette[1]], FRESH[palette[2]]),
         # Some events leave a scar here and there, others strip whole slopes.
-        fresh_share=float(np.exp(rng.uniform(np.log(0.004), np.log(0.15)))),
-        # Loose ash on low hills fails where rock on a mountain side stands.
-        source_deg=float(rng.uniform(15.0, 32.0)),
+        fresh_share=float(np.exp(rng.uniform(np.log(0.004), np.log(0.25)))),
+        # Loose ash on low hills fails where rock on a mountain side stands; a model of 30 m shows both as flatter.
+        source_deg=float(rng.uniform(10.0, 32.0)),
         fresh_spread=float(rng.uniform(0.12, 0.26)),
         sizes_m2=(100.0, 100_000.0),
         changes=changes,

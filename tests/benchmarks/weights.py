@@ -1,4 +1,5 @@
-"""Measure models on what is real and shows no landslide, and on each kind of simulated change that is none.
+"""Measure models on what is real and shows no landslide, on each kind of simulated change that is none, and on
+simulated landslides where images lack bands.
 
     python tests/benchmarks/weights.py --models bbunet rdndvi red-change --simulated simulated --events events
 
@@ -7,17 +8,19 @@ the same names. Real pairs are looked for in ../shared/data beside the checkout.
 """
 
 import argparse
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+import fiona
 import numpy as np
 import rasterio
 import typer
 from numpy.typing import NDArray
-from rasterio.warp import Resampling, reproject
+from rasterio.features import rasterize
+from rasterio.warp import Resampling, reproject, transform_geom
 
 from landslide_cli.event import Event
-from landslide_cli.imagery.bands import BANDS, CLEAR
+from landslide_cli.imagery.bands import BAND_GSD_M, BANDS, CLEAR
 from landslide_cli.inference.engines import Engine
 from landslide_cli.simulation.nature import Change
 from landslide_cli.windows import fill_unobserved
@@ -26,6 +29,12 @@ from landslide_cli.workflows.predict import open_engine
 DATA = Path(__file__).parents[3] / "shared" / "data"
 SIDE_PX = 64
 """Most real pairs are about 53 px square."""
+
+LACKING = {
+    "all bands": (),
+    "without those of 60 m": tuple(band for band in BANDS if BAND_GSD_M[band] == 60),
+    "without those of 20 and 60 m": tuple(band for band in BANDS if BAND_GSD_M[band] > 10),
+}
 
 Inputs = Mapping[str, NDArray[np.float32]]
 
@@ -51,6 +60,12 @@ def main() -> None:
             shares = on_changes(open_engine(name, "cpu", 10.0), options.simulated, options.events)
             cells = (f"{100 * shares[kind]:.2f}" if kind in shares else "-" for kind in Change)
             typer.echo(f"| {name} | " + " | ".join(cells) + " |")
+        typer.echo("\n| F1 at the card's threshold | " + " | ".join(LACKING) + " |")
+        typer.echo("|---" * (len(LACKING) + 1) + "|")
+        for name in options.models:
+            engine = open_engine(name, "cpu", 10.0)
+            f1 = (on_landslides(engine, options.simulated, options.events, lacks) for lacks in LACKING.values())
+            typer.echo(f"| {name} | " + " | ".join("-" if score is None else f"{score:.3f}" for score in f1) + " |")
 
 
 def real_pairs() -> Iterator[tuple[NDArray[np.uint16], NDArray[np.uint16], NDArray[np.bool_], NDArray[np.bool_]]]:
@@ -105,15 +120,13 @@ def flag(
 def on_changes(engine: Engine, simulated: Path, events: Path) -> dict[Change, float]:
     """Share of the pixels of each kind of change that is flagged, over all events; kinds that occur."""
     flagged, counted = dict.fromkeys(Change, 0), dict.fromkeys(Change, 0)
-    for folder in sorted(path for path in events.iterdir() if (simulated / path.name / "changes.tif").exists()):
-        event = Event.open(folder)
-        with rasterio.open(event.path("clear")) as source:
-            clear, transform, crs = source.read(1) == CLEAR, source.transform, source.crs
+    for event, made, clear in with_truth(simulated, events):
         codes = np.zeros(clear.shape, np.uint8)
-        with rasterio.open(simulated / folder.name / "changes.tif") as source:
+        with rasterio.open(event.path("clear")) as grid, rasterio.open(made / "changes.tif") as source:
             reproject(
-                rasterio.band(source, 1), codes, dst_transform=transform, dst_crs=crs, resampling=Resampling.nearest
-            )
+                rasterio.band(source, 1), codes, dst_transform=grid.transform, dst_crs=grid.crs,
+                resampling=Resampling.nearest,
+            )  # fmt: skip
         found = flag_event(engine, event, clear)
         for kind in Change:
             here = (codes == kind) & clear
@@ -122,8 +135,33 @@ def on_changes(engine: Engine, simulated: Path, events: Path) -> dict[Change, fl
     return {kind: flagged[kind] / counted[kind] for kind in Change if counted[kind]}
 
 
-def flag_event(engine: Engine, event: Event, clear: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Where a model calls the ground of an event landslide."""
+def on_landslides(engine: Engine, simulated: Path, events: Path, lacks: Sequence[str]) -> float | None:
+    """F1 over the pixels of all events whose images are blank in the bands `lacks`; none if no model can do so."""
+    if not {band for band in engine.card.bands if band in lacks} <= set(engine.card.spare_bands):
+        return None
+    hits, found_px, true_px = 0, 0, 0
+    for event, made, clear in with_truth(simulated, events):
+        with rasterio.open(event.path("clear")) as grid, fiona.open(made / "landslides.geojson") as source:
+            outlines = [transform_geom(source.crs, str(grid.crs), feature.geometry) for feature in source]
+            truth = rasterize(outlines, clear.shape, transform=grid.transform).astype(bool) & clear
+        found = flag_event(engine, event, clear, lacks) & clear
+        hits += int((found & truth).sum())
+        found_px, true_px = found_px + int(found.sum()), true_px + int(truth.sum())
+    return 2 * hits / max(found_px + true_px, 1)
+
+
+def with_truth(simulated: Path, events: Path) -> Iterator[tuple[Event, Path, NDArray[np.bool_]]]:
+    """Yield each event, the folder of what it was simulated from, and (H, W) where the ground is seen."""
+    for folder in sorted(path for path in events.iterdir() if (simulated / path.name / "changes.tif").exists()):
+        event = Event.open(folder)
+        with rasterio.open(event.path("clear")) as source:
+            clear = source.read(1) == CLEAR
+        yield event, simulated / folder.name, clear
+
+
+def flag_event(engine: Engine, event: Event, clear: NDArray[np.bool_], lacks: Sequence[str] = ()) -> NDArray[np.bool_]:
+    """Where a model calls the ground of an event landslide; bands that are lacking are 0."""
+    blank = [number for number, band in enumerate(engine.card.bands) if band in lacks]
     inputs = {}
     for name in ("pre", "post", "terrain"):
         with rasterio.open(event.path(name)) as source:
@@ -131,6 +169,8 @@ def flag_event(engine: Engine, event: Event, clear: NDArray[np.bool_]) -> NDArra
             image = source.read(indexes).astype(np.float32)
         known = clear if name != "terrain" else np.isfinite(image).all(axis=0)
         filled = fill_unobserved(image, known)
+        if name != "terrain":
+            filled[blank] = 0
         rows, columns = (-filled.shape[1] % 32, -filled.shape[2] % 32)
         inputs[name] = np.pad(filled, ((0, 0), (0, rows), (0, columns)), mode="edge")[None]
     probability = engine.run(inputs)[0, 0]
