@@ -364,6 +364,10 @@ class SimulateConfig:
     """Side of the area of each event, pixels of 10 m."""
     dem: tuple[Path, ...] = ()
     """Elevation models in metres to cut the ground of two in three events from."""
+    landcover: tuple[Path, ...] = ()
+    """Codes of what covers the ground of `dem`; the first that knows a place counts."""
+    landcover_class: tuple[str, ...] = ()
+    """What the codes mean, such as `4=trees`; those of ESA WorldCover without any."""
     inventory: tuple[Path, ...] = ()
     """Mapped landslides whose shapes are used."""
     more_changes: float = 1.0

@@ -1,4 +1,4 @@
-"""A piece of real elevation keeps its slopes, and rivers run where it is low."""
+"""A piece of real elevation keeps its slopes and what lies on it, and rivers run where it is low."""
 
 from pathlib import Path
 
@@ -7,6 +7,7 @@ import pytest
 from conftest import write_raster
 
 from landslide_cli.errors import InputError
+from landslide_cli.simulation.arrays import fractal
 from landslide_cli.simulation.relief import read_terrain, with_rivers
 from landslide_cli.simulation.terrain import flow
 
@@ -34,6 +35,25 @@ def test_shrunk_mountains_keep_their_slopes_and_move_closer(tmp_path: Path) -> N
     assert 350 < min(apart) < 700
     assert 700 < max(apart) < 1250
     assert np.ptp(read_terrain(path, (300, 300), np.random.default_rng(0), shrunk=1.0).elevation_m) > 280
+
+
+def test_what_lies_on_the_ground_is_turned_mirrored_and_shrunk_with_it(tmp_path: Path) -> None:
+    hills = 1000 + 100 * fractal((220, 200), np.random.default_rng(3), exponent=3.0, shortest_px=12)
+    path = write_raster(tmp_path / "dem.tif", hills, pixel=30)
+    band = (hills > np.median(hills)).astype(np.uint8) * 10 + 10
+    for seed in range(12):
+        terrain = read_terrain(path, (200, 170), np.random.default_rng(seed), cover=band)
+        assert terrain.cover is not None
+        assert (terrain.cover.dtype, terrain.cover.shape) == (np.uint8, terrain.shape)
+        low = (terrain.cover == 10).mean()
+        assert 0.05 < low < 0.95
+        # The line between the classes is a contour line, wherever the piece lies and however it is turned.
+        line_m = np.quantile(terrain.elevation_m, low)
+        assert ((terrain.elevation_m > line_m) == (terrain.cover == 20)).mean() > 0.95
+        bare = read_terrain(path, (200, 170), np.random.default_rng(seed))
+        assert bare.cover is None
+        assert (bare.elevation_m == terrain.elevation_m).all()
+        assert terrain.crop(20, (60, 50)).cover is not None
 
 
 def test_pieces_avoid_gaps(tmp_path: Path) -> None:

@@ -1,6 +1,10 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from landslide_cli.simulation.landcover import UNKNOWN, Cover
+from landslide_cli.simulation.nature import draw_nature
 from landslide_cli.simulation.spectra import FRESH, Material
 from landslide_cli.simulation.surface import Surface, make_surface
 from landslide_cli.simulation.terrain import Terrain, make_terrain
@@ -43,3 +47,68 @@ def test_ground_without_a_flat_has_no_fields() -> None:
     hillside = Terrain(3000.0 - 6.0 * rows, rows + 5000.0, np.full_like(rows, 100.0))
     surface = make_surface(hillside, np.random.default_rng(0))
     assert surface.before[[Material.CROP, Material.ROOF, Material.WATER]].max() == 0
+
+
+TYPICAL = {
+    Cover.TREES: (Material.BROADLEAF, Material.CONIFER),
+    Cover.SHRUBS: (Material.BROADLEAF, Material.CONIFER, Material.GRASS, Material.DRY_GRASS),
+    Cover.GRASS: (Material.GRASS, Material.DRY_GRASS),
+    Cover.CROPLAND: (Material.CROP, Material.STUBBLE, Material.SOIL, Material.GRASS, Material.BROADLEAF),
+    Cover.BUILT_UP: (Material.ROOF, Material.ASPHALT),
+    Cover.BARE: (Material.SOIL, Material.ROCK),
+    Cover.SNOW: (Material.SNOW,),
+    Cover.WATER: (Material.WATER,),
+    Cover.WETLAND: (Material.WATER, Material.GRASS, Material.DRY_GRASS, Material.BROADLEAF, Material.CONIFER),
+    Cover.MANGROVES: (Material.BROADLEAF, Material.CONIFER, Material.WATER),
+    Cover.MOSS: (Material.DRY_GRASS, Material.GRASS, Material.SOIL, Material.ROCK),
+}
+"""What there is most of in each class."""
+
+
+@pytest.fixture(scope="module")
+def mapped(terrain: Terrain) -> Terrain:
+    """All classes in square pieces, and some that is unknown."""
+    rows, columns = np.indices(terrain.shape) // 50
+    codes = np.array([UNKNOWN, *Cover], np.uint8)
+    return replace(terrain, cover=codes[(3 * rows + columns) % codes.size])
+
+
+@pytest.mark.parametrize("cover", Cover)
+def test_what_the_map_says_lies_there(mapped: Terrain, cover: Cover) -> None:
+    surface = make_surface(mapped, np.random.default_rng(8))
+    assert surface.before.sum(axis=0) == pytest.approx(1.0, abs=1e-4)
+    assert surface.before.min() >= -1e-6
+    there = (mapped.cover == cover) & (mapped.slope_deg(1.5) < 20.0)
+    share = surface.before[list(TYPICAL[cover])].sum(axis=0)
+    # A third of a town is gardens.
+    assert share[there].mean() > (0.55 if cover == Cover.BUILT_UP else 0.7)
+    if cover in (Cover.TREES, Cover.GRASS, Cover.BARE):
+        assert share[~there].mean() < 0.6
+    if cover not in (Cover.SNOW, Cover.WATER):
+        assert surface.before[:, there].std(axis=1).max() > 0.02
+
+
+def test_where_the_map_says_nothing_the_ground_is_made_up(terrain: Terrain) -> None:
+    nature = draw_nature(np.random.default_rng(4))
+    unknown = replace(terrain, cover=np.zeros(terrain.shape, np.uint8))
+    with_map, without = (make_surface(ground, np.random.default_rng(8), nature) for ground in (unknown, terrain))
+    for name in ("before", "after", "changes"):
+        assert (getattr(with_map, name) == getattr(without, name)).all()
+
+
+def test_fields_and_towns_and_sea_stay_where_the_map_has_them(terrain: Terrain) -> None:
+    nature = replace(draw_nature(np.random.default_rng(4)), changes={}, sea=0.2)
+    forest = replace(terrain, cover=np.full(terrain.shape, Cover.TREES, np.uint8))
+    surface = make_surface(forest, np.random.default_rng(8), nature)
+    assert surface.before[[Material.CROP, Material.STUBBLE, Material.ROOF]].max() == 0
+    # A river narrower than the cells of the map is there all the same.
+    assert 0 < surface.before[Material.WATER].mean() < 0.05
+    assert surface.before[Material.WATER, terrain.river_m > 200].max() == 0
+
+
+def test_a_river_of_the_map_does_not_run_twice(terrain: Terrain) -> None:
+    beside = (terrain.river_m > 80) & (terrain.river_m < 140)
+    codes = np.where(beside, Cover.WATER, Cover.GRASS).astype(np.uint8)
+    surface = make_surface(replace(terrain, cover=codes), np.random.default_rng(8))
+    assert surface.before[Material.WATER, beside].mean() > 0.6
+    assert surface.before[Material.WATER, terrain.river_m < 30].max() < 0.2

@@ -95,12 +95,58 @@ def test_outlines_and_real_ground_are_used(made: SimulateSummary, tmp_path: Path
     assert {event.relief for event in summary.events} == {"ridges.tif", "made up"}
 
 
+def test_real_ground_is_covered_as_a_map_says(tmp_path: Path) -> None:
+    rows, columns = np.indices((220, 220), dtype=np.float32)
+    hills = 800 + 40 * np.sin(rows / 9) + 40 * np.sin(columns / 11)
+    dem = write_raster(tmp_path / "hills.tif", hills.astype(np.float32), pixel=30)
+    # Codes of no known product, in two files of which the second is asked where the first ends.
+    west, east = (np.full((220, 220), 7, np.int16) for _ in range(2))
+    west[:, 110:] = -9999
+    paths = tuple(
+        write_raster(tmp_path / f"{name}.tif", codes, pixel=30, nodata=-9999)
+        for name, codes in (("west", west), ("east", east))
+    )
+    base = SimulateConfig(tmp_path / "plain", seed=1, events=3, size_px=60, cloudy_scenes=0, dem=(dem,))
+    plain = simulate(base)
+    config = replace(base, out=tmp_path / "snowy", landcover=paths, landcover_class=("7=snow",))
+    snowy = simulate(config)
+    assert {event.cover for event in plain.events} == {"made up"}
+    assert {(event.relief, event.cover) for event in snowy.events} == {
+        ("hills.tif", "west.tif, east.tif"), ("made up", "made up"),
+    }  # fmt: skip
+    for before, after in zip(plain.events, snowy.events, strict=True):
+        blue = []
+        for event in (before, after):
+            with rasterio.open(min(event.items.parent.glob("sentinel2-l2/**/*_B02*.tif"))) as source:
+                seen = source.read(1)
+                blue.append(np.median(seen[seen > 0]))
+        record = json.loads((after.items.parent / "simulation.json").read_text())
+        if after.relief == "hills.tif":
+            assert blue[1] > 3 * blue[0]
+            assert (record["landcover"], record["landcover_classes"]) == (["west.tif", "east.tif"], ["7=snow"])
+        else:
+            assert blue[1] == blue[0]
+            assert "landcover" not in record
+    assert simulate(config).kept == 3
+    with pytest.raises(InputError, match="made with other options"):
+        simulate(replace(config, landcover_class=("7=water",)))
+
+
 def test_bad_input_is_one_clear_error(tmp_path: Path) -> None:
     base = SimulateConfig(tmp_path / "out", size_px=SIZE_PX)
     (tmp_path / "file").touch()
     empty = tmp_path / "empty.geojson"
     empty.write_text(json.dumps({"type": "FeatureCollection", "features": []}))
+    dem = write_raster(tmp_path / "dem.tif", np.full((40, 40), 500, np.float32), pixel=30)
+    cover = write_raster(tmp_path / "cover.tif", np.full((40, 40), 4, np.uint8), pixel=30)
+    far = write_raster(tmp_path / "far.tif", np.full((40, 40), 10, np.uint8), pixel=30, origin=(900_000, 100_000))
     for change, message in (
+        ({"landcover": (cover,)}, "give its elevation with --dem"),
+        ({"landcover_class": ("4=trees",), "dem": (dem,)}, "give that too"),
+        ({"landcover": (cover,), "dem": (dem,)}, "none of which is known"),
+        ({"landcover": (cover,), "dem": (dem,), "landcover_class": ("4=woods",)}, "not of the form CODE=CLASS"),
+        ({"landcover": (far,), "dem": (dem,)}, "does not overlap --dem"),
+        ({"landcover": (tmp_path / "none.tif",), "dem": (dem,)}, "cannot be laid on --dem"),
         ({"events": 0}, "--events 0"),
         ({"size_px": 10}, "--size-px 10"),
         ({"out": tmp_path / "file"}, "is a file"),

@@ -20,6 +20,20 @@ Dem = Annotated[
     list[Path] | None,
     typer.Option(metavar="FILE", help="Real elevation in metres to cut the ground from; may be repeated."),
 ]
+Landcover = Annotated[
+    list[Path] | None,
+    typer.Option(
+        metavar="FILE", help="Land cover that lies on the ground of --dem, codes of ESA WorldCover; may be repeated."
+    ),
+]
+LandcoverClass = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="CODE=CLASS",
+        help="What a code of --landcover means where it is no WorldCover, once for each: trees, shrubs, grass, "
+        "cropland, built-up, bare, snow, water, wetland, mangroves, moss.",
+    ),
+]
 Inventory = Annotated[
     list[Path] | None, typer.Option(metavar="FILE", help="Mapped landslides to take shapes from; may be repeated.")
 ]
@@ -36,6 +50,8 @@ def simulate(
     events: Events = o.default(SimulateConfig, "events"),
     size_px: SizePx = o.default(SimulateConfig, "size_px"),
     dem: Dem = None,
+    landcover: Landcover = None,
+    landcover_class: LandcoverClass = None,
     inventory: Inventory = None,
     more_changes: MoreChanges = o.default(SimulateConfig, "more_changes"),
     clear_scenes: ClearScenes = o.default(SimulateConfig, "clear_scenes"),
@@ -55,7 +71,8 @@ def simulate(
 def rows(summary: "SimulateSummary") -> dict[str, str]:
     """Return what a person reads of a simulation."""
     table = {
-        event.name: f"{event.event_date}, {event.landslides} landslides, ground {event.relief}; also "
+        event.name: f"{event.event_date}, {event.landslides} landslides, ground {event.relief}, "
+        f"land cover {event.cover}; also "
         f"{', '.join(event.changes) or 'nothing else'}"
         for event in summary.events
     }

@@ -1,8 +1,9 @@
 """Real ground for made-up events: a piece of a digital elevation model, and where water runs on it."""
 
+from dataclasses import replace
 from math import ceil
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +14,7 @@ from scipy.ndimage import distance_transform_edt, gaussian_filter, zoom
 
 from landslide_cli.errors import InputError
 from landslide_cli.imagery.bands import GSD_M
+from landslide_cli.simulation.arrays import Codes
 from landslide_cli.simulation.terrain import Terrain, flow
 
 RIVER_KM2: Final = 3.0
@@ -24,7 +26,13 @@ SHRUNK_MOST: Final = 3.0
 """A model of 30 m has nothing finer than 10 m to show."""
 
 
-def read_terrain(path: Path, shape: tuple[int, int], rng: np.random.Generator, shrunk: float = SHRUNK_MOST) -> Terrain:
+def read_terrain(
+    path: Path,
+    shape: tuple[int, int],
+    rng: np.random.Generator,
+    shrunk: float = SHRUNK_MOST,
+    cover: Codes | None = None,
+) -> Terrain:
     """A random piece of the elevation model `path`, turned, mirrored and shrunk at random, on a grid of 10 m.
 
     Shrunk in all three directions mountains turn into hills with slopes as steep and ravines as close as those in
@@ -35,6 +43,7 @@ def read_terrain(path: Path, shape: tuple[int, int], rng: np.random.Generator, s
         shape: height and width of the terrain, pixels of 10 m.
         rng: chooses the piece.
         shrunk: at most by this factor; less where the model is too small for it.
+        cover: codes of landcover.Cover on the grid of the model, which go with the piece.
 
     Raises:
         InputError: the file cannot be read or has no gap-free piece of this size.
@@ -76,11 +85,18 @@ def read_terrain(path: Path, shape: tuple[int, int], rng: np.random.Generator, s
     piece = elevation[window]
     piece = piece.min() + (piece - piece.min()) / np.float32(factor)
     # Whole metres would show as terraces.
-    fine = zoom(gaussian_filter(piece, 0.6), gsd_m / factor / GSD_M, order=3, mode="nearest", grid_mode=True)
-    fine = np.rot90(fine[: shape[0], : shape[1]], turned)
-    if bool(rng.integers(2)):
-        fine = fine[:, ::-1]
-    return with_rivers(np.ascontiguousarray(fine, dtype=np.float32))
+    larger = gsd_m / factor / GSD_M
+    fine = zoom(gaussian_filter(piece, 0.6), larger, order=3, mode="nearest", grid_mode=True)
+    mirrored = bool(rng.integers(2))
+
+    def laid(field: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        field = np.rot90(field[: shape[0], : shape[1]], turned)
+        return np.ascontiguousarray(field[:, ::-1] if mirrored else field)
+
+    terrain = with_rivers(laid(fine).astype(np.float32))
+    if cover is None:
+        return terrain
+    return replace(terrain, cover=laid(zoom(cover[window], larger, order=0, mode="nearest", grid_mode=True)))
 
 
 def with_rivers(elevation_m: npt.NDArray[np.float32], cell_px: int = 6) -> Terrain:

@@ -1,22 +1,58 @@
 """What covers the ground before and after the event, landslides left out."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
-from scipy.ndimage import gaussian_filter
+from scipy.ndimage import distance_transform_edt, gaussian_filter
 from scipy.spatial import cKDTree
 
 from landslide_cli.imagery.bands import GSD_M
 from landslide_cli.simulation.arrays import Codes, Flags, Floats, fractal, ramp
 from landslide_cli.simulation.changes import change_ground, convert, lines, mark
+from landslide_cli.simulation.landcover import UNKNOWN, Cover
 from landslide_cli.simulation.nature import PLAIN, Change, Nature
 from landslide_cli.simulation.spectra import Material
 from landslide_cli.simulation.terrain import Terrain
 
 BLOCK_M: Final = 650.0
 """Distance between blocks of fields that share an orientation."""
+EDGE_PX: Final = 1.5
+"""Deviation of the blur between classes of land cover: the cells of a map are no edges of the ground."""
+PLOUGHED_DEG: Final = 20.0
+"""Fields with straight edges end here; steeper cropland is terraces, which look like open land at 10 m."""
+SAME_RIVER_M: Final = 300.0
+"""A map shows a river so far from where water would gather on a model of the ground."""
+
+
+# From 2 on there are few gaps in the forest, below -2 few trees, between them groups of both; bare from 3 on little
+# grows; rock shows on slopes gentler by so many degrees.
+#                  wooded  bare  rock
+LEANING: Final[Mapping[Cover, tuple[float, float, float]]] = {
+    Cover.TREES: (2.4, -2.0, -20.0),
+    Cover.SHRUBS: (-0.3, 0.2, -8.0),
+    Cover.GRASS: (-2.6, -0.6, -6.0),
+    Cover.CROPLAND: (-2.2, 0.4, -20.0),
+    Cover.BUILT_UP: (-1.0, 0.6, -20.0),
+    Cover.BARE: (-3.2, 3.2, 14.0),
+    Cover.SNOW: (-3.2, 3.2, 14.0),
+    Cover.WATER: (-3.2, 0.0, -20.0),
+    Cover.WETLAND: (-1.2, -2.0, -20.0),
+    Cover.MANGROVES: (2.4, -2.0, -20.0),
+    Cover.MOSS: (-3.2, 0.8, 6.0),
+}
+"""What a class of land cover adds to the noise that decides where there is forest, bare soil and rock."""
+ON_TOP: Final[Mapping[Cover, tuple[Material, float]]] = {
+    Cover.BUILT_UP: (Material.ASPHALT, 0.15),
+    Cover.SNOW: (Material.SNOW, 0.92),
+    Cover.WATER: (Material.WATER, 1.0),
+    Cover.WETLAND: (Material.WATER, 0.25),
+    Cover.MANGROVES: (Material.WATER, 0.12),
+    Cover.MOSS: (Material.DRY_GRASS, 0.35),
+}
+"""What lies on the ground of a class or stands in it, and its share."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +66,10 @@ class Surface:
 
 
 def make_surface(terrain: Terrain, rng: np.random.Generator, nature: Nature = PLAIN) -> Surface:
-    """Land cover that suits the terrain, on both dates."""
+    """Land cover that suits the terrain, on both dates; that of a map where `terrain.cover` has one.
+
+    The map says what lies where, noise how dense and of which kind it is: forest has gaps, cropland has fields.
+    """
     shape = terrain.shape
     slope = terrain.slope_deg(1.5)
     before = np.zeros((len(Material), *shape), dtype=np.float32)
@@ -38,16 +77,47 @@ def make_surface(terrain: Terrain, rng: np.random.Generator, nature: Nature = PL
 
     flat = (terrain.river_m < 1.15 * terrain.floor_m) & (slope < 9.0)
     after = before.copy()
-    _fields(before, after, flat, nature.changes.get(Change.FIELD, 0.0), rng)
+    fields = _where(terrain, Cover.CROPLAND, flat) & (slope < PLOUGHED_DEG)
+    _fields(before, after, fields, nature.changes.get(Change.FIELD, 0.0), rng)
     changes = np.zeros(shape, np.uint8)
     mark(changes, Change.FIELD, before, after)
-    _towns((before, after), flat, rng)
+    _towns((before, after), terrain, flat, rng)
     _river((before, after), terrain, rng)
     if nature is not PLAIN:
         _roads((before, after), terrain, rng)
         _sea((before, after), terrain, nature.sea)
     change_ground(before, after, changes, terrain, nature, rng)
     return Surface(before, after, changes)
+
+
+def _where(terrain: Terrain, cover: Cover, otherwise: Flags) -> Flags:
+    """Where the map says `cover`, and where it says nothing, `otherwise`; (h, w) bool."""
+    if terrain.cover is None:
+        return otherwise
+    return np.asarray((terrain.cover == cover) | ((terrain.cover == UNKNOWN) & otherwise))
+
+
+def _parts(terrain: Terrain) -> dict[Cover, Floats]:
+    """Share (h, w) of each class that the map has here; they add up to 1 less what is unknown."""
+    if terrain.cover is None:
+        return {}
+    return {
+        cover: gaussian_filter((terrain.cover == cover).astype(np.float32), EDGE_PX, mode="nearest")
+        for cover in Cover
+        if (terrain.cover == cover).any()
+    }
+
+
+def _leaning(parts: Mapping[Cover, Floats], natural: float, steep: Floats) -> Floats:
+    """Mean of LEANING over the classes; (3, h, w). Unknown ground has the `natural` lean towards forest."""
+    leaning = np.zeros((3, *steep.shape), np.float32)
+    known = np.zeros(steep.shape, np.float32)
+    for cover, part in parts.items():
+        leaning += np.array(LEANING[cover], np.float32)[:, None, None] * part
+        known += part
+    # Where the map tells, how steep it is does not tell again whether there is forest.
+    leaning[0] += (1.0 - known) * natural - known * steep
+    return leaning
 
 
 def _hills(shares: Floats, terrain: Terrain, slope_deg: Floats, rng: np.random.Generator) -> None:
@@ -59,12 +129,17 @@ def _hills(shares: Floats, terrain: Terrain, slope_deg: Floats, rng: np.random.G
     patches = fractal(shape, rng, exponent=1.9, shortest_px=3)
     height = terrain.elevation_m - gaussian_filter(terrain.elevation_m, 60.0, mode="nearest")
     # One place is wooded, another is grazed.
-    wooded = rng.uniform(-0.3, 0.9)
-    forest = ramp(0.35 * slope_deg / 10.0 + 0.9 * patches - 0.7 * dryness + wooded, -0.45, 0.35)
+    natural = rng.uniform(-0.3, 0.9)
+    steep = 0.35 * slope_deg / 10.0
+    parts = _parts(terrain)
+    leaning: Sequence[float | Floats] = (natural, 0.0, 0.0)
+    if parts:
+        leaning = tuple(_leaning(parts, natural, steep))
+    forest = ramp(steep + 0.9 * patches - 0.7 * dryness + leaning[0], -0.45, 0.35)
     conifer = ramp(fractal(shape, rng, exponent=2.4, shortest_px=4) + height / 160.0, -0.1, 0.9)
     dry = ramp(dryness + 0.4 * fractal(shape, rng, exponent=1.6), -0.8, 1.6)
-    bare = ramp(fractal(shape, rng, exponent=1.8) + 0.35 * dryness, 1.75, 2.3)
-    rock = ramp(slope_deg + 3.0 * fractal(shape, rng, exponent=1.5), 44.0, 52.0)
+    bare = ramp(fractal(shape, rng, exponent=1.8) + 0.35 * dryness + leaning[1], 1.75, 2.3)
+    rock = ramp(slope_deg + 3.0 * fractal(shape, rng, exponent=1.5) + leaning[2], 44.0, 52.0)
 
     open_land = (1.0 - forest) * (1.0 - bare)
     shares[Material.BROADLEAF] = forest * (1.0 - 0.9 * conifer)
@@ -74,6 +149,10 @@ def _hills(shares: Floats, terrain: Terrain, slope_deg: Floats, rng: np.random.G
     shares[Material.SOIL] = (1.0 - forest) * bare
     shares *= 1.0 - 0.85 * rock
     shares[Material.ROCK] += 0.85 * rock
+    for cover, part in parts.items():
+        if cover in ON_TOP:
+            material, share = ON_TOP[cover]
+            convert(shares, share * part, {material: 1.0})
 
 
 def _fields(before: Floats, after: Floats, flat: Flags, changed: float, rng: np.random.Generator) -> None:
@@ -124,8 +203,9 @@ def _parcels(
     return names.size, field
 
 
-def _towns(both: tuple[Floats, Floats], flat: Flags, rng: np.random.Generator) -> None:
+def _towns(both: tuple[Floats, Floats], terrain: Terrain, flat: Flags, rng: np.random.Generator) -> None:
     """Villages on flat ground: roofs and yards mixed with gardens."""
+    flat = _where(terrain, Cover.BUILT_UP, flat)
     rows, columns = np.nonzero(flat)
     if rows.size == 0:
         return
@@ -136,6 +216,8 @@ def _towns(both: tuple[Floats, Floats], flat: Flags, rng: np.random.Generator) -
         y, x = np.ogrid[: flat.shape[0], : flat.shape[1]]
         near = np.hypot((y - rows[place]) * rng.uniform(0.7, 1.4), x - columns[place])
         built = np.maximum(built, ramp(near, radius_px, 0.4 * radius_px))
+    if terrain.cover is not None:
+        built[terrain.cover == Cover.BUILT_UP] = 1.0
     houses = fractal(flat.shape, rng, exponent=0.6)
     roofs = ramp(houses + 2.2 * built, 1.6, 2.6) * (built > 0.02) * flat
     for shares in both:
@@ -149,6 +231,10 @@ def _river(both: tuple[Floats, Floats], terrain: Terrain, rng: np.random.Generat
     water = ramp(terrain.river_m - width, 6.0, -6.0)
     bars = fractal(terrain.shape, rng, exponent=2.6, shortest_px=6)
     gravel = ramp(terrain.river_m - width - 22.0 * np.clip(bars, 0.0, 2.5), 5.0, -5.0) * (1.0 - water)
+    if terrain.cover is not None and (terrain.cover == Cover.WATER).any():
+        # The map leaves out narrow rivers; one that it has must not run a second time beside itself.
+        mapped_m = GSD_M * distance_transform_edt(terrain.cover != Cover.WATER)
+        water, gravel = (part * ramp(mapped_m, 0.7 * SAME_RIVER_M, SAME_RIVER_M) for part in (water, gravel))
     for shares in both:
         np.multiply(shares, 1.0 - water - 0.9 * gravel, out=shares)
         shares[Material.WATER] += water
@@ -167,6 +253,8 @@ def _sea(both: tuple[Floats, Floats], terrain: Terrain, quantile: float) -> None
     """Water up to a level, with a bright beach."""
     if quantile:
         above_m = terrain.elevation_m - float(np.quantile(terrain.elevation_m, quantile))
+        if terrain.cover is not None:
+            above_m = np.where(terrain.cover == UNKNOWN, above_m, np.inf).astype(np.float32)
         for shares in both:
             convert(shares, 0.7 * ramp(above_m, 4.0, 1.0), {Material.GRAVEL: 1.0})
             convert(shares, ramp(above_m, 0.7, -0.7), {Material.WATER: 1.0})

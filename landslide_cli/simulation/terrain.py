@@ -10,7 +10,7 @@ import numpy.typing as npt
 from scipy.ndimage import gaussian_filter, zoom
 
 from landslide_cli.imagery.bands import GSD_M
-from landslide_cli.simulation.arrays import Flags, Floats, fractal, line_noise, ramp
+from landslide_cli.simulation.arrays import Codes, Flags, Floats, fractal, line_noise, ramp
 
 # Cells in pixels and steps of erosion: the long rivers form on the coarse grid, where a step costs little.
 LEVELS = ((12, 40), (6, 12), (3, 3))
@@ -23,13 +23,15 @@ CONCAVITY = 0.45
 
 @dataclass(frozen=True, slots=True)
 class Terrain:
-    """Elevation and what follows from it; every array is (h, w) float32 on a north-up grid of 10 m."""
+    """Elevation, what follows from it, and what covers it; arrays are (h, w) float32 on a north-up grid of 10 m."""
 
     elevation_m: Floats
     river_m: Floats
     """Distance from the middle of the river."""
     floor_m: Floats
     """Half the width of the valley floor at the nearest point of the river."""
+    cover: Codes | None = None
+    """uint8, what a map says lies there: a landcover.Cover, or 0 where it says nothing; None without a map."""
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -52,7 +54,8 @@ class Terrain:
     def crop(self, margin_px: int, shape: tuple[int, int]) -> Self:
         """The part of `shape` that begins `margin_px` from the top left corner."""
         window = (slice(margin_px, margin_px + shape[0]), slice(margin_px, margin_px + shape[1]))
-        return type(self)(self.elevation_m[window], self.river_m[window], self.floor_m[window])
+        cover = None if self.cover is None else self.cover[window]
+        return type(self)(self.elevation_m[window], self.river_m[window], self.floor_m[window], cover)
 
 
 def make_terrain(shape: tuple[int, int], rng: np.random.Generator) -> Terrain:

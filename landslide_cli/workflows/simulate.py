@@ -1,7 +1,7 @@
 """Made-up events with truth, to train on and to try things with."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
@@ -19,7 +19,9 @@ from landslide_cli.config import Progress, SimulateConfig, silent
 from landslide_cli.errors import InputError
 from landslide_cli.files import remove, writing
 from landslide_cli.imagery.aoi import utm_at
+from landslide_cli.simulation.arrays import Codes
 from landslide_cli.simulation.catalog import terrain_shape, write_catalog
+from landslide_cli.simulation.landcover import UNKNOWN, parse_classes, read_cover
 from landslide_cli.simulation.landslides import Outline, outline_of
 from landslide_cli.simulation.nature import draw_nature
 from landslide_cli.simulation.relief import read_terrain
@@ -49,6 +51,8 @@ class SimulatedEvent:
     landslides: int
     relief: str
     """Where the ground comes from."""
+    cover: str
+    """Where what lies on it comes from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +72,7 @@ def simulate(config: SimulateConfig, progress: Progress = silent) -> SimulateSum
     A folder that is there already is kept: the same seed and options give the same event.
 
     Raises:
-        InputError: an option, the elevation or an inventory cannot be used.
+        InputError: an option, the elevation, the land cover or an inventory cannot be used.
         OutputError: the folder cannot be written.
     """
     began = perf_counter()
@@ -79,17 +83,20 @@ def simulate(config: SimulateConfig, progress: Progress = silent) -> SimulateSum
     if config.out.exists() and not config.out.is_dir():
         raise InputError(f"--out {config.out} is a file; give a folder")
     outlines = [outline for path in config.inventory for outline in read_outlines(path)]
+    covers = read_covers(config.landcover, config.dem, config.landcover_class)
     events, kept = [], 0
     for number in range(config.events):
         seed = config.seed + number
         progress(f"making event {number + 1} of {config.events}", number / config.events)
         folder = config.out / f"event-{seed}"
         kept += folder.exists()
-        events.append(_make(config, seed, folder, outlines))
+        events.append(_make(config, seed, folder, outlines, covers))
     return SimulateSummary(config.out, tuple(events), kept, perf_counter() - began)
 
 
-def _make(config: SimulateConfig, seed: int, folder: Path, outlines: Sequence[Outline]) -> SimulatedEvent:
+def _make(
+    config: SimulateConfig, seed: int, folder: Path, outlines: Sequence[Outline], covers: Mapping[Path, Codes]
+) -> SimulatedEvent:
     rng = np.random.default_rng((seed, 1))
     # Each in a zone of its own: events of different splits must not share ground.
     centre = (-174.0 + 6 * (seed % ZONES), round(float(rng.uniform(*LATITUDES_DEG)), 3))
@@ -98,7 +105,7 @@ def _make(config: SimulateConfig, seed: int, folder: Path, outlines: Sequence[Ou
     # Real ground has few places to choose from; two of three events get it where it is given.
     dem = config.dem[int(rng.integers(len(config.dem)))] if config.dem and rng.random() < 2 / 3 else None
     size = (config.size_px, config.size_px)
-    terrain = read_terrain(dem, terrain_shape(centre, size), rng) if dem else None
+    terrain = read_terrain(dem, terrain_shape(centre, size), rng, cover=covers.get(dem)) if dem else None
     facts: dict[str, Any] = {
         "software": f"landslide {__version__}",
         "seed": seed,
@@ -108,6 +115,10 @@ def _make(config: SimulateConfig, seed: int, folder: Path, outlines: Sequence[Ou
         "inventories": [path.name for path in config.inventory],
         "changes": {kind.name.lower().replace("_", " "): round(amount, 3) for kind, amount in nature.changes.items()},
     }
+    if terrain is not None and terrain.cover is not None and terrain.cover.any():
+        # Not named where there is none, so that events made before it could be given are known again.
+        facts["landcover"] = [path.name for path in config.landcover]
+        facts["landcover_classes"] = list(config.landcover_class) or "ESA WorldCover"
     if folder.exists():
         _check_same(folder, facts)
     else:
@@ -138,6 +149,7 @@ def _make(config: SimulateConfig, seed: int, folder: Path, outlines: Sequence[Ou
         changes=tuple(facts["changes"]),
         landslides=landslides,
         relief=facts["relief"],
+        cover=", ".join(facts.get("landcover", ["made up"])),
     )
 
 
@@ -149,6 +161,31 @@ def _check_same(folder: Path, facts: dict[str, Any]) -> None:
         raise InputError(f"{folder} is there and holds no simulated event ({error}); give another --out") from error
     if {**there, "software": ""} != {**facts, "software": ""}:
         raise InputError(f"{folder} holds an event made with other options; give another --out or --seed")
+
+
+def read_covers(paths: Sequence[Path], dems: Sequence[Path], pairs: Sequence[str]) -> dict[Path, Codes]:
+    """What lies on the ground of each elevation model that any land cover overlaps; codes on the grid of the model.
+
+    Raises:
+        InputError: an option lacks the other, a pair is no code and class, or a land cover fits no elevation model.
+    """
+    if paths and not dems:
+        raise InputError(f"--landcover {paths[0]} tells what lies on real ground; give its elevation with --dem")
+    if pairs and not paths:
+        raise InputError(f"--landcover-class {pairs[0]} says what a code of --landcover means; give that too")
+    classes = parse_classes(pairs)
+    covers: dict[Path, Codes] = {}
+    for path in paths:
+        laid = {dem: cover for dem in dems if (cover := read_cover(path, dem, classes)) is not None}
+        if not laid:
+            raise InputError(
+                f"--landcover {path} does not overlap --dem {', '.join(map(str, dems))}; give the land cover of the "
+                "same place"
+            )
+        for dem, cover in laid.items():
+            there = covers.setdefault(dem, cover)
+            covers[dem] = np.where(there == UNKNOWN, cover, there)
+    return covers
 
 
 def read_outlines(path: Path) -> list[Outline]:
