@@ -1,3 +1,4 @@
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -47,6 +48,14 @@ def test_full_precision_gives_the_map_of_the_reference(name: str) -> None:
     probability = reference.run(samples[0])
     assert probability.max() > 0.5 > probability.min(), "windows without a landslide prove nothing"
     assert difference(load(path, name, reference), samples, [probability]) < 1e-3
+
+
+def test_openvino_is_left_alone_beside_torch(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engines, "find_spec", lambda _: "installed")
+    monkeypatch.setitem(sys.modules, "torch", object())
+    for name in ENGINES:
+        if name.startswith("openvino"):
+            assert "torch is loaded" in (why_not(name) or "")
 
 
 @pytest.mark.skipif("openvino-mixed" not in HERE, reason="no bfloat16 here")

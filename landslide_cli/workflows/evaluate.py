@@ -176,9 +176,10 @@ def _check_out(config: EvaluateConfig) -> None:
 
 
 def _open_model(config: EvaluateConfig) -> _Model:
-    if Path(config.model).is_dir():
-        import torch
+    # Loaded first, for the windows need it: the choice of an engine depends on it.
+    import torch
 
+    if Path(config.model).is_dir():
         from landslide_cli.training.runs import open_run
 
         require_device(config.device)

@@ -68,7 +68,7 @@ def main() -> None:
     rate = windows_per_second(engine, samples_of(piece, engine.card), MEASURE_S)
     row(f"{engine.provider} on resident windows of 256 px", f"{rate:.2f} windows/s")
     at_borders(engine, piece)
-    whole_granule(granule, options.device, (engine.provider, rate), plain_loop(granule, options.loop_rows))
+    whole_granule(granule, options.device, (engine.provider, rate), timed_plain_loop(granule, options.loop_rows))
     regions(granule)
     small_area(options.work, options.device)
 
@@ -186,7 +186,7 @@ def plain_loop(event: Path, rows: int) -> float:
     from landslide_cli.training.start import load_start
 
     path = shipped_models()[MODEL]
-    card = open_model(path, "cpu").card
+    card = OnnxEngine(path).card
     module = ChangeModule(replace(Recipe(), model=card.architecture, bands=card.bands))
     load_start(module, path, card.bands)
     module.eval()
@@ -216,6 +216,16 @@ def plain_loop(event: Path, rows: int) -> float:
                 windows += 1
     _ = total / np.maximum(count, 1)
     return (perf_counter() - began) / windows
+
+
+def timed_plain_loop(event: Path, rows: int) -> float:
+    """Return seconds per window of the plain loop, in a process of its own: torch and OpenVINO do not go together."""
+    _, _, printed = process(
+        "import sys\nsys.path.insert(0, sys.argv[1])\nfrom pathlib import Path\nimport predict\n"
+        "print(predict.plain_loop(Path(sys.argv[2]), int(sys.argv[3])))",
+        str(Path(__file__).parent), str(event), str(rows),
+    )  # fmt: skip
+    return float(printed)
 
 
 def engine_memory_mib(event: Path, provider: str) -> float:
