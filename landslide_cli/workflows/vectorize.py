@@ -5,15 +5,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-import fiona
 import numpy as np
 import rasterio
 import rasterio.features
-from fiona.errors import FionaError
-from fiona.transform import transform_geom
+import shapely
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 from odc.geo.geom import Geometry
+from pyproj import Transformer
 from rasterio.transform import Affine
 from rasterio.windows import Window
 from scipy import ndimage
@@ -43,6 +42,7 @@ from landslide_cli.workflows.compare import Changes, changes_since
 from landslide_cli.workflows.fetch import why_unseen
 from landslide_cli.workflows.predict import check_threshold
 from landslide_cli.workflows.present import present
+from landslide_cli.workflows.vectors import read_polygons
 
 ALWAYS: Final = (
     "landslides", "not_analysed", "geopackage", "landslides_style", "not_analysed_style", "project", "report",
@@ -339,16 +339,11 @@ def _excluded(path: Path, grid: GeoBox) -> NDArray[np.bool_]:
     Raises:
         InputError: it cannot be read, or has no reference system.
     """
-    try:
-        with fiona.open(path) as source:
-            if not source.crs:
-                raise InputError(f"--exclude {path} does not say its reference system; set one")
-            geometries = [f.geometry for f in source if f.geometry and f.geometry.type.endswith("Polygon")]
-            moved = transform_geom(source.crs, str(grid.crs), geometries) if geometries else []
-    except (FionaError, OSError) as error:
-        raise InputError(f"--exclude {path} cannot be read ({error}); give a vector file of polygons") from error
-    if not moved:
+    polygons, _ = read_polygons(path, f"--exclude {path}", "give a vector file of polygons")
+    if not len(polygons):
         raise InputError(f"--exclude {path} holds no polygon; give the areas to leave out, or leave --exclude out")
+    to_grid = Transformer.from_crs("EPSG:4326", str(grid.crs), always_xy=True).transform
+    moved = shapely.transform(polygons, to_grid, interleaved=False)
     burned: NDArray[np.bool_] = rasterio.features.geometry_mask(
         moved, out_shape=grid.shape, transform=grid.transform, all_touched=True, invert=True
     )
