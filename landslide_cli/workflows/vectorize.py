@@ -7,12 +7,9 @@ from typing import Any, Final
 
 import numpy as np
 import rasterio
-import rasterio.features
-import shapely
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 from odc.geo.geom import Geometry
-from pyproj import Transformer
 from rasterio.transform import Affine
 from rasterio.windows import Window
 from scipy import ndimage
@@ -23,13 +20,12 @@ from landslide_cli.config import SCHEMAS, Progress, VectorizeConfig, silent
 from landslide_cli.errors import InputError
 from landslide_cli.event import Event
 from landslide_cli.files import sha256_of
-from landslide_cli.imagery.bands import EXCLUDED, GSD_M, NO_TERRAIN, NOT_ANALYSED, Unseen
+from landslide_cli.imagery.bands import GSD_M, NOT_ANALYSED
 from landslide_cli.imagery.cog import BLOCK_PX
 from landslide_cli.imagery.load import inside
 from landslide_cli.mapping.attributes import (
     AOI_FIELDS,
     LANDSLIDE_FIELDS,
-    NOT_ANALYSED_FIELDS,
     SCENE_FIELDS,
     Pixels,
     ellipsoidal_area_m2,
@@ -37,12 +33,11 @@ from landslide_cli.mapping.attributes import (
 )
 from landslide_cli.mapping.cems import cems_layers
 from landslide_cli.mapping.formats import FORMATS, Layer, write_as, write_geojson, write_geopackage
-from landslide_cli.mapping.polygons import AREA_TOLERANCE, Regions, areas, clipped, find_regions, outlines, smoothed
+from landslide_cli.mapping.polygons import AREA_TOLERANCE, Regions, clipped, find_regions, outlines, smoothed
+from landslide_cli.workflows import masks
 from landslide_cli.workflows.compare import Changes, changes_since
-from landslide_cli.workflows.fetch import why_unseen
 from landslide_cli.workflows.predict import check_threshold
 from landslide_cli.workflows.present import present
-from landslide_cli.workflows.vectors import read_polygons
 
 ALWAYS: Final = (
     "landslides", "not_analysed", "geopackage", "landslides_style", "not_analysed_style", "project", "report",
@@ -55,8 +50,6 @@ CACHE_BYTES: Final = 128 * 2**20
 """Of GDAL: strips are read once, and what it keeps of them would be a twentieth of the machine's memory."""
 UTM_DISTORTION: Final = 0.003
 """By how much a pixel of 100 m2 may be smaller on the ellipsoid, at the edge of a zone and a little beyond."""
-_BY_USER: Final = 1
-"""Beside the codes of `Unseen`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,14 +135,14 @@ def _layers(event: Event, config: VectorizeConfig, threshold: float, progress: P
     with rasterio.open(event.path("probability")) as source:
         percent, transform, crs = source.read(1), source.transform, source.crs.to_string()
         grid = GeoBox.from_rio(source)
-    excluded = _excluded(config.exclude, grid) if config.exclude else None
+    excluded = masks.burned(masks.read_excluded(config.exclude), grid) if config.exclude else None
     analysed = percent != NOT_ANALYSED
     if excluded is not None:
         analysed &= ~excluded
     within = inside(event.aoi, grid)
     area = Geometry(event.aoi, "EPSG:4326").to_crs(crs, resolution=0.01).geom
     # Before there are labels, which take four times the room of any of these.
-    not_analysed = _not_analysed(event, within & ~analysed, excluded, transform, crs, area)
+    not_analysed = masks.not_analysed(event, within & ~analysed, excluded, transform, crs, area)
     del excluded
     within &= analysed
     progress("finding regions", 0.2)
@@ -245,7 +238,7 @@ def _find(
 ) -> Regions:
     """Return the landslides among the `candidates`, pixels that may be one; these are changed in place."""
     if config.steeper_than > 0:
-        candidates &= _steep(event, config.steeper_than)
+        candidates &= masks.steep(event, config.steeper_than)
     grow = threshold if config.grow is None else config.grow
     return find_regions(
         (percent >= 100 * grow) & candidates,
@@ -331,61 +324,3 @@ def _values(path: Path, rows: NDArray[np.int32], columns: NDArray[np.int32]) -> 
                 strip = source.read(window=Window(0, top, source.width, min(BLOCK_PX, source.height - top)))
                 values[:, here] = strip[:, rows[here] - top, columns[here]]
     return values
-
-
-def _excluded(path: Path, grid: GeoBox) -> NDArray[np.bool_]:
-    """Burn the polygons of a vector file on a grid: (H, W), true in every pixel that one touches.
-
-    Raises:
-        InputError: it cannot be read, or has no reference system.
-    """
-    polygons, _ = read_polygons(path, f"--exclude {path}", "give a vector file of polygons")
-    if not len(polygons):
-        raise InputError(f"--exclude {path} holds no polygon; give the areas to leave out, or leave --exclude out")
-    to_grid = Transformer.from_crs("EPSG:4326", str(grid.crs), always_xy=True).transform
-    moved = shapely.transform(polygons, to_grid, interleaved=False)
-    burned: NDArray[np.bool_] = rasterio.features.geometry_mask(
-        moved, out_shape=grid.shape, transform=grid.transform, all_touched=True, invert=True
-    )
-    return burned
-
-
-def _steep(event: Event, least_deg: float) -> NDArray[np.bool_]:
-    """Return (H, W), false where the ground is flatter.
-
-    Raises:
-        InputError: the event has no terrain.
-    """
-    if not event.has("terrain"):
-        raise InputError(f"--steeper-than {least_deg:g} needs elevation, which {event.folder} was made without")
-    with rasterio.open(event.path("terrain")) as source:
-        steep = np.empty(source.shape, bool)
-        for top in range(0, source.height, BLOCK_PX):
-            rows = min(BLOCK_PX, source.height - top)
-            steep[top : top + rows] = ~(source.read(2, window=Window(0, top, source.width, rows)) < least_deg)
-    return steep
-
-
-def _not_analysed(
-    event: Event,
-    mask: NDArray[np.bool_],
-    excluded: NDArray[np.bool_] | None,
-    transform: Affine,
-    crs: str,
-    area: BaseGeometry,
-) -> Layer:
-    """Return what was not analysed, each reason's areas on their own."""
-    with rasterio.open(event.path("sources")) as source:
-        why = why_unseen(*source.read())
-    if excluded is not None:
-        why[excluded & (why == 0)] = _BY_USER
-    traced = areas(why, mask, transform)
-    parts = clipped([polygon for _, polygon in traced], area, [])
-    found = [(code, part) for (code, _), part in zip(traced, parts, strict=True) if part.area > 0]
-    reasons = {0: NO_TERRAIN, _BY_USER: EXCLUDED}
-    sizes = ellipsoidal_area_m2([polygon for _, polygon in found], crs)
-    records = [
-        {"id": number, "area_m2": round(size, 1), "reason": reasons.get(code) or Unseen(code).label}
-        for number, ((code, _), size) in enumerate(zip(found, sizes.tolist(), strict=True), 1)
-    ]
-    return Layer("not_analysed", crs, NOT_ANALYSED_FIELDS, [polygon for _, polygon in found], records)
