@@ -24,6 +24,8 @@ from landslide_cli.mapping.polygons import areas, clipped
 from landslide_cli.workflows.fetch import why_unseen
 from landslide_cli.workflows.vectors import read_polygons
 
+NEAR_DEG: Final = 0.05
+"""Farther from the AOI nothing matters to the map."""
 _BY_USER: Final = 1
 """Beside the codes of `Unseen`."""
 
@@ -40,13 +42,26 @@ def read_excluded(path: Path) -> NDArray[np.object_]:
     return polygons
 
 
-def burned(polygons: NDArray[np.object_], grid: GeoBox) -> NDArray[np.bool_]:
-    """Return (H, W), true in every pixel that one of (N,) `polygons` in WGS 84 touches."""
+def burned(polygons: NDArray[np.object_], aoi: BaseGeometry, grid: GeoBox) -> NDArray[np.bool_]:
+    """Return (H, W), true in every pixel that an area touches, on the grid and near the AOI.
+
+    Args:
+        polygons: (N,) the areas, WGS 84.
+        aoi: area of interest, WGS 84.
+        grid: what to burn on.
+    """
+    # The far side of the Earth has coordinates in a UTM zone too, which may be those of the AOI.
+    west, south, east, north = aoi.buffer(NEAR_DEG).bounds
+    mended = shapely.make_valid(polygons, method="structure", keep_collapsed=False)
+    near = shapely.clip_by_rect(mended, west, south, east, north)
+    near = near[~shapely.is_empty(near)]
+    if not len(near):
+        return np.zeros(grid.shape, bool)
     to_grid = Transformer.from_crs("EPSG:4326", str(grid.crs), always_xy=True).transform
-    moved = shapely.transform(polygons, to_grid, interleaved=False)
     mask: NDArray[np.bool_] = rasterio.features.geometry_mask(
-        moved, out_shape=grid.shape, transform=grid.transform, all_touched=True, invert=True
-    )
+        shapely.transform(near, to_grid, interleaved=False),
+        out_shape=grid.shape, transform=grid.transform, all_touched=True, invert=True,
+    )  # fmt: skip
     return mask
 
 

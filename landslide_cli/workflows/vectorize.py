@@ -135,7 +135,7 @@ def _layers(event: Event, config: VectorizeConfig, threshold: float, progress: P
     with rasterio.open(event.path("probability")) as source:
         percent, transform, crs = source.read(1), source.transform, source.crs.to_string()
         grid = GeoBox.from_rio(source)
-    excluded = masks.burned(masks.read_excluded(config.exclude), grid) if config.exclude else None
+    excluded = masks.burned(masks.read_excluded(config.exclude), event.aoi, grid) if config.exclude else None
     analysed = percent != NOT_ANALYSED
     if excluded is not None:
         analysed &= ~excluded
