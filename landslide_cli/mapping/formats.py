@@ -7,6 +7,7 @@ import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
+from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final
@@ -25,7 +26,7 @@ from landslide_cli.files import atomic
 from landslide_cli.mapping.styles import style
 
 FORMATS: Final = ("flatgeobuf", "geoparquet", "shapefile", "kml", "csv")
-"""What `write_as` can write."""
+"""What `write_as` can write; GeoParquet with pyarrow alone."""
 
 _SHORT: Final = {
     "slope_mean_deg": "slope_deg", "aspect_mean_deg": "aspect_deg", "elevation_mean_m": "elev_m",
@@ -48,6 +49,21 @@ class Layer:
     """None for the rows of a table."""
     records: Sequence[Mapping[str, Any]]
     """The attributes of each polygon."""
+
+
+def named_formats(text: str) -> list[str]:
+    """Return the formats of `write_as` that a text names, separated by commas.
+
+    Raises:
+        InputError: one is unknown, or needs what is not installed.
+    """
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    for name in names:
+        if name not in FORMATS:
+            raise InputError(f"--formats {name} is unknown; use {', '.join(FORMATS)}")
+    if "geoparquet" in names and find_spec("pyarrow") is None:
+        raise InputError('--formats geoparquet needs pyarrow; run: pip install "landslide[parquet]"')
+    return names
 
 
 def write_geojson(layer: Layer, path: Path, *, styled: bool = True) -> None:
@@ -80,7 +96,6 @@ def write_as(kind: str, layer: Layer, path: Path) -> None:
     """Write a layer in one of `FORMATS`; all but shapefile and GeoParquet in WGS 84.
 
     Raises:
-        InputError: GeoParquet needs pyarrow, which is not installed.
         OutputError: it cannot be written.
     """
     with atomic(path) as temporary:
@@ -151,12 +166,9 @@ def _write_styles(layers: Sequence[Layer], path: Path) -> None:
 
 def _write_geoparquet(layer: Layer, path: Path) -> None:
     """Write GeoParquet 1.1: geometries as WKB, with the CRS as PROJJSON."""
-    try:
-        import pyarrow as pa
-        from pyarrow import parquet
-    except ImportError as error:
-        raise InputError('--formats geoparquet needs pyarrow; run: pip install "landslide[parquet]"') from error
+    import pyarrow as pa
     import pyproj
+    from pyarrow import parquet
 
     geo = {
         "version": "1.1.0",

@@ -32,7 +32,7 @@ from landslide_cli.mapping.attributes import (
     landslide_attributes,
 )
 from landslide_cli.mapping.cems import cems_layers
-from landslide_cli.mapping.formats import FORMATS, Layer, write_as, write_geojson, write_geopackage
+from landslide_cli.mapping.formats import Layer, named_formats, write_as, write_geojson, write_geopackage
 from landslide_cli.mapping.polygons import AREA_TOLERANCE, Regions, clipped, find_regions, outlines, smoothed
 from landslide_cli.workflows import masks
 from landslide_cli.workflows.compare import Changes, changes_since
@@ -88,7 +88,6 @@ def vectorize(
         InputError: there is no such event, it was not predicted, or an option is out of range.
         OutputError: the folder cannot be written.
     """
-    formats = _check(config)
     event = Event.open(config.event)
     if not event.has("probability"):
         raise InputError(f"{event.folder} has no probability.tif; run `landslide predict {event.folder}` first")
@@ -98,8 +97,7 @@ def vectorize(
             f"event.json does not tell which model made probability.tif; run `landslide predict {event.folder}` again"
         )
     threshold = prediction["threshold"] if config.threshold is None else config.threshold
-    if config.grow is not None and config.grow > threshold:
-        raise InputError(f"--grow {config.grow:g} is above the threshold of {threshold:g}; give a lower probability")
+    check_options(config, threshold, terrain=event.has("terrain"))
     landslides, not_analysed, aoi = _layers(event, config, threshold, progress)
     scenes = _scenes(event, aoi.crs)
     write_geojson(landslides, event.path("landslides"))
@@ -107,7 +105,7 @@ def vectorize(
     changes = _changes(event, previous, outline_options(config, threshold))
     layers = [landslides, not_analysed, aoi, scenes, *([changes.layer] if changes else [])]
     write_geopackage(layers, event.path("geopackage"))
-    for name in formats:
+    for name in (formats := named_formats(config.formats)):
         write_as(name, landslides, event.path(name))
     if config.schema == "cems":
         cems = cems_layers(landslides, not_analysed, aoi.polygons[0], scenes.polygons, event.scenes)
@@ -208,29 +206,42 @@ def _changes(event: Event, previous: Event | None, outlined: Mapping[str, Any]) 
     return changes_since(previous, event, outlined)
 
 
-def _check(config: VectorizeConfig) -> list[str]:
-    """Return the further formats asked for.
+def check_options(config: VectorizeConfig, threshold: float, *, terrain: bool) -> None:
+    """Refuse options that cannot be met, before anything is read.
+
+    Args:
+        config: the options.
+        threshold: what a landslide starts from, by the options or the model.
+        terrain: whether the event has elevation or will have it.
 
     Raises:
-        InputError: an option is out of range.
+        InputError: an option is out of range, or needs what is not there.
     """
     check_threshold(config.threshold)
-    for option, value in (("--min-area", config.min_area), ("--simplify", config.simplify), ("--merge", config.merge)):
+    for option, value in (
+        ("--min-area", config.min_area), ("--simplify", config.simplify), ("--merge", config.merge),
+        ("--steeper-than", config.steeper_than),
+    ):  # fmt: skip
         if not 0 <= value < float("inf"):
             raise InputError(f"{option} {value:g} must be a number from 0 up")
     if config.merge > MERGE_MAX_M:
         raise InputError(
             f"--merge {config.merge:g} is over {MERGE_MAX_M} m, too far apart for one landslide; give less"
         )
-    formats = [name.strip() for name in config.formats.split(",") if name.strip()]
-    for name in formats:
-        if name not in FORMATS:
-            raise InputError(f"--formats {name} is unknown; use {', '.join(FORMATS)}")
+    if config.steeper_than and not terrain:
+        raise InputError(
+            f"--steeper-than {config.steeper_than:g} needs elevation, and there is none; "
+            "leave it out, or fetch the event without --no-dem"
+        )
+    named_formats(config.formats)
     if config.schema not in SCHEMAS:
         raise InputError(f"--schema {config.schema} is unknown; use {', '.join(SCHEMAS)}")
     if config.grow is not None and not 0 < config.grow <= 1:
         raise InputError(f"--grow {config.grow:g} is no probability above 0 and up to 1; give one below the threshold")
-    return formats
+    if config.grow is not None and config.grow > threshold:
+        raise InputError(f"--grow {config.grow:g} is above the threshold of {threshold:g}; give a lower probability")
+    if config.exclude:
+        masks.read_excluded(config.exclude)
 
 
 def _find(
