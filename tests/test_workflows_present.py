@@ -1,14 +1,22 @@
 import re
+import shutil
+import zipfile
+from dataclasses import replace
+from html import escape
 from pathlib import Path
+from xml.etree.ElementTree import fromstring, parse
 
+import fiona
 import pytest
 from conftest import Maker
 from shapely.geometry import box
 
 from landslide_cli.config import PredictConfig, VectorizeConfig
+from landslide_cli.event import Event
 from landslide_cli.imagery.bands import Unseen
 from landslide_cli.mapping.attributes import AOI_FIELDS, LANDSLIDE_FIELDS, NOT_ANALYSED_FIELDS, ellipsoidal_area_m2
 from landslide_cli.mapping.formats import Layer
+from landslide_cli.mapping.text import plain
 from landslide_cli.workflows.predict import predict
 from landslide_cli.workflows.present import totals
 from landslide_cli.workflows.vectorize import vectorize
@@ -16,12 +24,19 @@ from landslide_cli.workflows.vectorize import vectorize
 CRS = "EPSG:32618"
 
 
+NAME = "event \"<script>' & ]]> \x07 \u202eגבעה 🏔"
+
+
 @pytest.fixture
 def event(make_event: Maker) -> Path:
-    """A map with one scar and a hole in its images."""
-    event = make_event(shape=(160, 200), hole=(slice(0, 50), slice(0, 60)))
+    """A map with one scar and a hole in its images, in a folder, and of images, that bear a name full of traps."""
+    event = make_event(NAME, shape=(160, 200), hole=(slice(0, 50), slice(0, 60)))
     predict(PredictConfig(event, model="red-change"))
-    vectorize(VectorizeConfig(event))
+    opened = Event.open(event)
+    scenes = [{**scene, "id": f"{scene['side']} {NAME}\ud800"} for scene in opened.scenes]
+    properties = {**opened.properties, "landslide:scenes": scenes}
+    replace(opened, item={**opened.item, "properties": properties}).save()
+    vectorize(VectorizeConfig(event, formats="kml"))
     return event
 
 
@@ -58,3 +73,26 @@ def test_the_report_says_what_share_was_not_analysed(event: Path) -> None:
     shares = {name: percent(said) for name, said in re.findall(r"<th>((?:not )?analysed[^<]*)</th><td>([^<]*)", page)}
     assert shares.pop("analysed") == pytest.approx(90.6, abs=0.05)
     assert list(shares.values()) == [pytest.approx(9.4, abs=0.05)]
+
+
+def test_names_full_of_traps_come_through_and_a_moved_folder_finds_its_layers(event: Path, tmp_path: Path) -> None:
+    moved = tmp_path / "elsewhere" / "moved"
+    moved.parent.mkdir()
+    shutil.move(event, moved)
+    with fiona.open(moved / "landslides.gpkg", layer="scenes") as layer:
+        assert {feature.properties["scene"] for feature in layer} == {
+            f"{side} {plain(NAME)}" for side in ("pre", "post")
+        }
+    for name in ("landslides.kml", "landslides.qml", "not_analysed.qml"):
+        assert len(parse(moved / name).getroot()) > 0
+    assert escape(plain(NAME)) in (moved / "report.html").read_text(encoding="utf-8")
+    with zipfile.ZipFile(moved / "map.qgz") as archive:
+        project = fromstring(archive.read("map.qgs"))
+    sources = [element.text or "" for element in project.iter("datasource")]
+    sources += [element.get("source", "") for element in project.iter("layer-tree-layer")]
+    assert len(sources) >= 12
+    for source in sources:
+        file, _, layer_name = source.partition("|layername=")
+        assert file.startswith("./")
+        assert (moved / file).is_file(), source
+        assert not layer_name or layer_name in fiona.listlayers(moved / file)
