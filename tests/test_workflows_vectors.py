@@ -27,6 +27,17 @@ def test_polygons_come_flat_in_degrees_whatever_they_were_drawn_in(tmp_path: Pat
     assert polygons[0].exterior.coords[0] == pytest.approx((-75, 18.0885), abs=1e-3)
 
 
+KML = """<?xml version="1.0" encoding="UTF-8"?><kml xmlns="http://www.opengis.net/kml/2.2"><Document><Placemark>
+<Polygon><outerBoundaryIs><LinearRing><coordinates>7,46,0 7.1,46,0 7.1,46.1,0 7,46.1,0 7,46,0</coordinates></LinearRing>
+</outerBoundaryIs></Polygon></Placemark></Document></kml>"""
+
+
+def test_what_was_drawn_in_google_earth_is_read(tmp_path: Path) -> None:
+    (tmp_path / "a.kml").write_text(KML)
+    polygons, _ = read_polygons(tmp_path / "a.kml", "a", "b")
+    assert [polygon.equals(box(7, 46, 7.1, 46.1)) for polygon in polygons] == [True]
+
+
 def test_what_has_no_identifier_is_numbered(tmp_path: Path) -> None:
     features = [{"type": "Feature", "properties": {}, "geometry": mapping(box(n, 0, n + 1, 1))} for n in range(2)]
     (tmp_path / "a.geojson").write_text(json.dumps({"type": "FeatureCollection", "features": features}))

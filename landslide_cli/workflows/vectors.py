@@ -32,7 +32,8 @@ def read_polygons(path: Path, said: str, wanted: str) -> tuple[NDArray[np.object
     found: list[BaseGeometry] = []
     ids: list[str] = []
     try:
-        with fiona.open(path) as source:
+        # Which is what Fiona calls KML.
+        with fiona.open(path, allow_unsupported_drivers=True) as source:
             if not source.crs:
                 raise InputError(f"{said} does not say its reference system; set one")
             to_degrees = Transformer.from_crs(source.crs.to_wkt(), "EPSG:4326", always_xy=True).transform
