@@ -39,6 +39,15 @@ def test_features_are_united(tmp_path: Path) -> None:
     assert aoi.geometry.geom_type == "MultiPolygon"
 
 
+def test_what_was_drawn_in_google_earth_is_read(tmp_path: Path) -> None:
+    corners = "7,46,0 7.1,46,0 7.1,46.1,0 7,46.1,0 7,46,0"
+    (tmp_path / "a.kml").write_text(
+        '<kml xmlns="http://www.opengis.net/kml/2.2"><Document><Placemark><Polygon><outerBoundaryIs><LinearRing>'
+        f"<coordinates>{corners}</coordinates></LinearRing></outerBoundaryIs></Polygon></Placemark></Document></kml>"
+    )
+    assert read_aoi(str(tmp_path / "a.kml")).geometry.equals(box(7, 46, 7.1, 46.1))
+
+
 def test_holes_are_kept_and_heights_dropped(tmp_path: Path) -> None:
     ring = [[10, 45, 7], [11, 45, 7], [11, 46, 7], [10, 46, 7], [10, 45, 7]]
     hole = [[10.4, 45.4, 7], [10.4, 45.6, 7], [10.6, 45.6, 7], [10.6, 45.4, 7], [10.4, 45.4, 7]]

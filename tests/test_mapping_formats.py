@@ -1,15 +1,19 @@
 import csv
 import json
 import sqlite3
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from xml.etree.ElementTree import parse
 
 import fiona
 import pytest
 import shapely
 from shapely.geometry import MultiPolygon, Polygon, box, shape
+from test_mapping_text import HOSTILE
 
 from landslide_cli.mapping.formats import FORMATS, Layer, write_as, write_geojson, write_geopackage
+from landslide_cli.mapping.text import plain
 
 HOLED = Polygon(
     [(500_000, 2_000_000), (500_000, 2_000_100), (500_100, 2_000_100), (500_100, 2_000_000)],
@@ -83,7 +87,10 @@ def test_the_geopackage_holds_the_styles_that_qgis_looks_for(tmp_path: Path) -> 
     assert "b_diagonal" in styles["not_analysed"][2]
 
 
-SUFFIXES = {"flatgeobuf": ".fgb", "geoparquet": ".parquet", "shapefile": ".shp.zip", "kml": ".kml", "csv": ".csv"}
+SUFFIXES = {
+    "geojson": ".geojson", "geopackage": ".gpkg", "flatgeobuf": ".fgb", "geoparquet": ".parquet",
+    "shapefile": ".shp.zip", "kml": ".kml", "csv": ".csv",
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("kind", ["flatgeobuf", "shapefile"])
@@ -112,14 +119,47 @@ def test_geoparquet_says_where_its_geometries_lie(tmp_path: Path) -> None:
     assert table["area_m2"].to_pylist() == [HOLED.area, 600]
 
 
-def test_kml_keeps_names_from_becoming_markup(tmp_path: Path) -> None:
-    from xml.etree.ElementTree import parse
+def said(kind: str, path: Path) -> list[str]:
+    """The names of the models in a file, read as plainly as can be."""
+    if kind == "geojson":
+        return [feature["properties"]["model"] for feature in json.loads(path.read_text())["features"]]
+    if kind == "kml":
+        return [element.text or "" for element in parse(path).iter() if element.get("name") == "model"][-2:]
+    if kind == "geopackage":
+        with closing(sqlite3.connect(path)) as database:
+            return [model for (model,) in database.execute("SELECT model FROM landslides")]
+    with fiona.open(path) as source:
+        return [feature.properties["model"] for feature in source]
 
+
+@pytest.mark.parametrize("name", HOSTILE)
+@pytest.mark.parametrize("kind", ["geojson", "geopackage", "kml", "flatgeobuf"])
+def test_names_stay_what_they_are(tmp_path: Path, kind: str, name: str) -> None:
     evil = layer()
-    evil = replace(evil, records=[{**record, "model": "<b>&\"'"} for record in evil.records])
-    write_as("kml", evil, tmp_path / "a.kml")
-    texts = [element.text for element in parse(tmp_path / "a.kml").iter() if element.get("name") == "model"]
-    assert "<b>&\"'" in texts
+    evil = replace(evil, records=[{**record, "model": HOSTILE[name]} for record in evil.records])
+    path = tmp_path / f"a{SUFFIXES[kind]}"
+    if kind == "geojson":
+        write_geojson(evil, path)
+        assert parse(path.with_suffix(".qml")).getroot().tag == "qgis"
+    elif kind == "geopackage":
+        write_geopackage([evil], path)
+    else:
+        write_as(kind, evil, path)
+    assert said(kind, path) == [plain(HOSTILE[name])] * 2
+    with fiona.open(path, allow_unsupported_drivers=True) as source:
+        assert len(source) == 2
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_half_a_letter_ends_no_file(tmp_path: Path, kind: str) -> None:
+    evil = layer()
+    evil = replace(evil, records=[{**record, "model": HOSTILE["half a letter"]} for record in evil.records])
+    write_as(kind, evil, tmp_path / f"a{SUFFIXES[kind]}")
+    assert (tmp_path / f"a{SUFFIXES[kind]}").stat().st_size > 0
+
+
+def test_a_kml_is_named_after_its_layer(tmp_path: Path) -> None:
+    write_as("kml", layer(), tmp_path / "a.kml")
     assert ".part" not in (tmp_path / "a.kml").read_text()
     assert "<Folder><name>landslides</name>" in (tmp_path / "a.kml").read_text()
 

@@ -8,28 +8,31 @@ import numpy as np
 import pytest
 from conftest import Maker
 from PIL import Image
+from test_mapping_text import HOSTILE
 
 from landslide_cli.config import PredictConfig, VectorizeConfig
 from landslide_cli.mapping.attributes import ALIASES, LANDSLIDE_FIELDS
 from landslide_cli.mapping.qgis import RasterLayer, VectorLayer, write_project
 from landslide_cli.mapping.styles import CONFIDENCE_CLASSES, style
+from landslide_cli.mapping.text import plain
 from landslide_cli.workflows.predict import predict
 from landslide_cli.workflows.vectorize import vectorize
 
 QGIS_PYTHON = "/usr/bin/python3"
 
 
-def test_a_project_names_its_layers_with_relative_paths(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_project_names_its_layers_with_relative_paths(tmp_path: Path, name: str) -> None:
     layers = [
         VectorLayer("landslides", "Slides <&>", "a.gpkg", ("id",)),
         RasterLayer("post", "After", "post.tif", "rgb", (3, 2, 1), ((1, 2), (3, 4), (5, 6))),
     ]
-    write_project(tmp_path / "map.qgz", 'Title "<script>"', "EPSG:32618", (1, 2, 3, 4), layers)
+    write_project(tmp_path / "map.qgz", HOSTILE[name], "EPSG:32618", (1, 2, 3, 4), layers)
     with zipfile.ZipFile(tmp_path / "map.qgz") as archive:
         assert archive.namelist() == ["map.qgs"]
         root = fromstring(archive.read("map.qgs"))
     assert [e.text for e in root.iter("datasource")] == ["./a.gpkg|layername=landslides", "./post.tif"]
-    assert root.findtext("title") == 'Title "<script>"'
+    assert root.findtext("title") == root.get("projectname") == plain(HOSTILE[name])
     assert [e.get("name") for e in root.iter("layer-tree-layer")] == ["Slides <&>", "After"]
 
 

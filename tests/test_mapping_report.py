@@ -1,5 +1,7 @@
 import json
 import re
+from dataclasses import replace
+from html import escape
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -7,10 +9,12 @@ import numpy as np
 import pytest
 from rasterio.transform import from_origin
 from shapely.geometry import box
+from test_mapping_text import HOSTILE
 
 from landslide_cli.mapping.attributes import LANDSLIDE_FIELDS, NOT_ANALYSED_FIELDS
 from landslide_cli.mapping.formats import Layer
 from landslide_cli.mapping.report import Report, write_report
+from landslide_cli.mapping.text import plain
 
 EVIL = "</script><img src=x onerror=alert(1)>{{data}}"
 TRANSFORM = from_origin(500_000, 2_000_000, 10, 10)
@@ -93,6 +97,14 @@ def test_landslides_lie_where_they_are_with_their_records(page: str) -> None:
 def test_granules_of_one_time_are_all_named(page: str) -> None:
     assert page.count("pre date unknown") == 2
     assert "granule 2" in page
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_names_of_any_letters_have_a_report(tmp_path: Path, name: str) -> None:
+    scenes = [{"side": "pre", "datetime": None, "id": HOSTILE[name]}]
+    write_report(replace(report(), title=HOSTILE[name], scenes=scenes), tmp_path / "report.html")
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert page.count(escape(plain(HOSTILE[name]))) >= 3
 
 
 def test_an_event_without_landslides_has_a_report(tmp_path: Path) -> None:

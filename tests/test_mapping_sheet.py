@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from test_mapping_report import EVIL, report
+from test_mapping_text import HOSTILE
 
 from landslide_cli.mapping.report import Report
 from landslide_cli.mapping.sheet import FRAME_MM, SIZE_MM, _Fonts, draw_sheet, write_sheet
@@ -56,6 +57,11 @@ def test_letters_are_letters(tmp_path: Path) -> None:
     ):
         assert said in text
     assert EVIL[:20] in text
+
+
+def test_halves_of_letters_have_no_place_on_the_sheet(tmp_path: Path) -> None:
+    write_sheet(replace(report(), title=HOSTILE["half a letter"]), tmp_path / "map.pdf")
+    assert (tmp_path / "map.pdf").read_bytes().startswith(b"%PDF")
 
 
 def test_letters_that_no_font_has_are_told_of() -> None:

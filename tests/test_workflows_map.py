@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import fiona
@@ -15,12 +15,14 @@ import rasterio
 from servers import BASE_URL, Traffic, stac_api, storage
 from shapely.geometry import shape
 
-from landslide_cli.config import FetchConfig
+from landslide_cli.config import FetchConfig, MapConfig, PredictConfig, VectorizeConfig
+from landslide_cli.errors import InputError
 from landslide_cli.event import Event
 from landslide_cli.imagery.bands import BANDS
 from landslide_cli.simulation.catalog import SimulatedCatalog, write_catalog
 from landslide_cli.workflows.demo import agreement
 from landslide_cli.workflows.fetch import fetch
+from landslide_cli.workflows.map import map_event
 
 SHAPE = (300, 420)
 
@@ -203,6 +205,41 @@ def test_each_failure_is_one_message_and_its_exit_code(
     assert "Traceback" not in done.stderr
     assert done.stdout == ""
     assert not (tmp_path / "event" / "event.json").exists()
+
+
+NOWHERE = "http://127.0.0.1:9/stac"
+"""A catalog that does not answer: to ask it is an error of another kind."""
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"min_area": -1.0}, "--min-area -1"),
+        ({"merge": 5000.0}, "--merge 5000 is over 200 m"),
+        ({"steeper_than": float("nan")}, "--steeper-than nan"),
+        ({"steeper_than": 5.0}, "--steeper-than 5 needs elevation, and there is none"),
+        ({"formats": "csv,dwg"}, "--formats dwg is unknown"),
+        ({"formats": "geoparquet"}, "--formats geoparquet needs pyarrow; run: pip install"),
+        ({"schema": "none"}, "--schema none is unknown"),
+        ({"grow": 0.7}, r"--grow 0\.7 is above the threshold of 0\.5"),
+        ({"grow": 0.95, "threshold": 0.9}, r"--grow 0\.95 is above the threshold of 0\.9"),
+        ({"exclude": Path("missing.gpkg")}, r"--exclude missing\.gpkg cannot be read"),
+        ({"exclude": Path(__file__)}, r"--exclude .* cannot be read"),
+    ],
+)
+def test_what_the_last_step_cannot_do_is_refused_before_the_catalog_is_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: dict[str, object], message: str
+) -> None:
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    out = tmp_path / "event"
+    wanted = MapConfig(
+        FetchConfig(out, event_date="2021-08-14", aoi="-73.8,18.3,-73.7,18.4", catalog=NOWHERE, no_dem=True),
+        PredictConfig(out, model="rdndvi"),
+        replace(VectorizeConfig(out), **change),  # type: ignore[arg-type]
+    )
+    with pytest.raises(InputError, match=message):
+        map_event(wanted)
+    assert not out.exists()
 
 
 def test_a_model_whose_bands_will_be_missing_is_refused_before_reading(

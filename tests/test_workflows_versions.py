@@ -2,6 +2,9 @@
 
 import json
 import shutil
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -220,6 +223,44 @@ def test_a_run_killed_while_versions_change_places_leaves_one_of_them(
     else:
         assert contents(event / VERSIONS / "1") == earlier
     map_event(config(catalog, event))
+    check_updated(event, earlier)
+
+
+KILLED_WHEN_IT_WRITES = """
+import os, signal, sys
+target = sys.argv.pop(1)
+def kill(event, arguments):
+    if event == "os.rename" and os.fspath(arguments[1]) == target:
+        os.kill(os.getpid(), signal.SIGKILL)
+sys.addaudithook(kill)
+from landslide_cli.__main__ import main
+main()
+"""
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        f"{UPDATE}/event/probability.tif", f"{UPDATE}/event/landslides.gpkg", f"{VERSIONS}/1", READY, "report.html",
+        ITEM,
+    ],
+)  # fmt: skip
+def test_a_process_killed_before_it_puts_a_file_in_its_place_leaves_the_map(
+    event: Path, catalog: SimulatedCatalog, target: str
+) -> None:
+    earlier = contents(event)
+    wanted = config(catalog, event)
+    command = [
+        sys.executable, "-c", KILLED_WHEN_IT_WRITES, str(event / target), "map", "--out", str(event), "--aoi",
+        str(wanted.fetch.aoi), "--event-date", wanted.fetch.event_date, "--catalog", wanted.fetch.catalog,
+        "--max-cloud", "98", "--model", "rdndvi",
+    ]  # fmt: skip
+    done = subprocess.run(command, capture_output=True, timeout=300, check=False)
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    there = Event.open(event)
+    assert there.version == (2 if target in ("report.html", ITEM) else 1)
+    assert contents(event if there.version == 1 else event / VERSIONS / "1") == earlier
+    map_event(wanted)
     check_updated(event, earlier)
 
 

@@ -106,7 +106,8 @@ def _features(path: Path) -> list[BaseGeometry]:
             "or give a bounding box such as --aoi=-73.8,18.3,-73.5,18.6"
         )
     try:
-        with fiona.open(path) as layer:
+        # Which is what Fiona calls KML.
+        with fiona.open(path, allow_unsupported_drivers=True) as layer:
             crs = layer.crs
             features = [feature.geometry for feature in layer if feature.geometry is not None]
     except (FionaError, OSError, ValueError, AttributeError) as error:

@@ -7,6 +7,7 @@ import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
+from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final
@@ -23,9 +24,10 @@ from shapely.geometry.base import BaseGeometry
 from landslide_cli.errors import InputError
 from landslide_cli.files import atomic
 from landslide_cli.mapping.styles import style
+from landslide_cli.mapping.text import plain
 
 FORMATS: Final = ("flatgeobuf", "geoparquet", "shapefile", "kml", "csv")
-"""What `write_as` can write."""
+"""What `write_as` can write; GeoParquet with pyarrow alone."""
 
 _SHORT: Final = {
     "slope_mean_deg": "slope_deg", "aspect_mean_deg": "aspect_deg", "elevation_mean_m": "elev_m",
@@ -33,6 +35,13 @@ _SHORT: Final = {
     "post_datetime": "post_time",
 }  # fmt: skip
 """A shapefile's names have ten letters at most."""
+
+
+_GEOJSON: Final = {
+    "RFC7946": "YES", "WRITE_NAME": "NO", "WRITE_BBOX": "YES",
+    # A text in brackets is a text.
+    "AUTODETECT_JSON_STRINGS": "NO",
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +59,21 @@ class Layer:
     """The attributes of each polygon."""
 
 
+def named_formats(text: str) -> list[str]:
+    """Return the formats of `write_as` that a text names, separated by commas.
+
+    Raises:
+        InputError: one is unknown, or needs what is not installed.
+    """
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    for name in names:
+        if name not in FORMATS:
+            raise InputError(f"--formats {name} is unknown; use {', '.join(FORMATS)}")
+    if "geoparquet" in names and find_spec("pyarrow") is None:
+        raise InputError('--formats geoparquet needs pyarrow; run: pip install "landslide[parquet]"')
+    return names
+
+
 def write_geojson(layer: Layer, path: Path, *, styled: bool = True) -> None:
     """Write GeoJSON by RFC 7946: WGS 84, seven decimals, outer rings counter-clockwise; beside it its style for QGIS.
 
@@ -57,7 +81,7 @@ def write_geojson(layer: Layer, path: Path, *, styled: bool = True) -> None:
         OutputError: it cannot be written.
     """
     with atomic(path) as temporary:
-        _write(_geographic(layer), temporary, "GeoJSON", RFC7946="YES", WRITE_NAME="NO", WRITE_BBOX="YES")
+        _write(_geographic(layer), temporary, "GeoJSON", **_GEOJSON)
     if styled:
         with atomic(path.with_suffix(".qml")) as temporary:
             temporary.write_text(style(layer.name, list(layer.fields)), encoding="utf-8")
@@ -80,7 +104,6 @@ def write_as(kind: str, layer: Layer, path: Path) -> None:
     """Write a layer in one of `FORMATS`; all but shapefile and GeoParquet in WGS 84.
 
     Raises:
-        InputError: GeoParquet needs pyarrow, which is not installed.
         OutputError: it cannot be written.
     """
     with atomic(path) as temporary:
@@ -112,10 +135,18 @@ def _write(layer: Layer, path: Path, driver: str, **options: str) -> None:
             {
                 "type": "Feature",
                 "geometry": None if p is None else mapping(_multi(p) if many else p),
-                "properties": dict(r),
+                "properties": r,
             }
-            for p, r in zip(layer.polygons, layer.records, strict=True)
+            for p, r in zip(layer.polygons, _records(layer), strict=True)
         )
+
+
+def _records(layer: Layer) -> list[dict[str, Any]]:
+    """Return the attributes with texts that every format has a place for."""
+    return [
+        {name: plain(value) if isinstance(value, str) else value for name, value in record.items()}
+        for record in layer.records
+    ]
 
 
 def _write_shapefile(layer: Layer, path: Path) -> None:
@@ -151,12 +182,9 @@ def _write_styles(layers: Sequence[Layer], path: Path) -> None:
 
 def _write_geoparquet(layer: Layer, path: Path) -> None:
     """Write GeoParquet 1.1: geometries as WKB, with the CRS as PROJJSON."""
-    try:
-        import pyarrow as pa
-        from pyarrow import parquet
-    except ImportError as error:
-        raise InputError('--formats geoparquet needs pyarrow; run: pip install "landslide[parquet]"') from error
+    import pyarrow as pa
     import pyproj
+    from pyarrow import parquet
 
     geo = {
         "version": "1.1.0",
@@ -170,9 +198,8 @@ def _write_geoparquet(layer: Layer, path: Path) -> None:
         },
     }
     types = {"int": pa.int64(), "float": pa.float64(), "str": pa.string(), "bool": pa.bool_()}
-    columns = {
-        name: pa.array([record[name] for record in layer.records], types[kind]) for name, kind in layer.fields.items()
-    }
+    records = _records(layer)
+    columns = {name: pa.array([record[name] for record in records], types[kind]) for name, kind in layer.fields.items()}
     columns["geometry"] = pa.array(list(shapely.to_wkb(list(layer.polygons))), pa.binary())
     parquet.write_table(pa.table(columns).replace_schema_metadata({"geo": json.dumps(geo)}), path)
 
@@ -181,7 +208,7 @@ def _write_centroids(layer: Layer, path: Path) -> None:
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(["longitude", "latitude", *layer.fields])
-        for polygon, record in zip(layer.polygons, layer.records, strict=True):
+        for polygon, record in zip(layer.polygons, _records(layer), strict=True):
             # Inside of the polygon, which the centroid of a bent scar need not be.
             point = shapely.point_on_surface(polygon)
             writer.writerow([f"{point.x:.6f}", f"{point.y:.6f}", *(_harmless(record[name]) for name in layer.fields)])

@@ -11,6 +11,7 @@ import pyproj
 
 from landslide_cli.files import atomic
 from landslide_cli.mapping.styles import QGIS_VERSION, aliases, renderer
+from landslide_cli.mapping.text import plain
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +66,9 @@ def write_project(
     Raises:
         OutputError: it cannot be written.
     """
-    root = Element("qgis", projectname=title, version=QGIS_VERSION)
+    root = Element("qgis", projectname=plain(title), version=QGIS_VERSION)
     SubElement(root, "homePath", path="")
-    SubElement(root, "title").text = title
+    SubElement(root, "title").text = plain(title)
     _crs(SubElement(root, "projectCrs"), crs)
     tree = SubElement(root, "layer-tree-group")
     order = SubElement(tree, "custom-order", enabled="0")

@@ -22,6 +22,7 @@ from landslide_cli.files import atomic
 from landslide_cli.mapping.attributes import ALIASES
 from landslide_cli.mapping.formats import Layer
 from landslide_cli.mapping.styles import CONFIDENCE_CLASSES, confidence_colour
+from landslide_cli.mapping.text import plain
 
 DRAWN_MAX: Final = 5000
 """A browser stays quick with so many landslides; the largest are drawn, and the report says how many are not."""
@@ -116,7 +117,7 @@ def write_report(report: Report, path: Path) -> None:
     # In one pass: what is put in is not looked through again.
     filled = re.sub(r"\{\{(\w+)\}\}", lambda found: parts[found[1]], page)
     with atomic(path) as temporary:
-        temporary.write_text(filled, encoding="utf-8")
+        temporary.write_text(plain(filled), encoding="utf-8")
 
 
 def _embedded(image: NDArray[np.uint8]) -> str:

@@ -15,6 +15,7 @@ from shapely.geometry.base import BaseGeometry
 from landslide_cli.files import atomic
 from landslide_cli.mapping.report import Report
 from landslide_cli.mapping.styles import CONFIDENCE_CLASSES, confidence_colour
+from landslide_cli.mapping.text import plain
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -57,7 +58,8 @@ def write_sheet(report: Report, path: Path) -> None:
     with rc_context({"pdf.fonttype": 42, "hatch.linewidth": 0.5, "font.family": fonts.families}):
         figure = draw_sheet(report, fonts)
         with atomic(path) as temporary:
-            figure.savefig(temporary, format="pdf", metadata={"Title": report.title, "Creator": report.software})
+            about = {"Title": plain(report.title), "Creator": report.software}
+            figure.savefig(temporary, format="pdf", metadata=about)
     if fonts.missing:
         log.warning(
             "no font on this machine has the letters %s: %s shows ? for them; install one, such as Noto Sans CJK",

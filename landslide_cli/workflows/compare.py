@@ -6,17 +6,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
-import fiona
 import numpy as np
 import rasterio
 import rasterio.features
 import shapely
-from fiona.errors import FionaError
 from numpy.typing import NDArray
 from odc.geo.geom import Geometry
 from pyproj import Transformer
 from rasterio.windows import Window
-from shapely.geometry import shape
 from shapely.geometry.base import BaseGeometry
 
 from landslide_cli.config import CompareConfig, Progress, silent
@@ -27,6 +24,7 @@ from landslide_cli.imagery.bands import NOT_ANALYSED
 from landslide_cli.imagery.cog import BLOCK_PX
 from landslide_cli.mapping.changes import CHANGE_FIELDS, CHANGES, Mapped, compare
 from landslide_cli.mapping.formats import Layer, write_geojson
+from landslide_cli.workflows.vectors import read_polygons
 
 log = logging.getLogger("landslide.compare")
 
@@ -184,25 +182,7 @@ def _of_event(event: Event, outlined: Mapping[str, Any]) -> _Side:
 
 
 def _polygons(path: Path) -> tuple[NDArray[np.object_], list[str]]:
-    """Read the polygons of a vector file in WGS 84, and their identifiers."""
-    found: list[BaseGeometry] = []
-    ids: list[str] = []
-    try:
-        with fiona.open(path) as source:
-            if not source.crs:
-                raise InputError(f"{path} does not say its reference system; set one")
-            to_degrees = Transformer.from_crs(source.crs.to_wkt(), "EPSG:4326", always_xy=True).transform
-            for number, feature in enumerate(source, 1):
-                if feature.geometry is not None and feature.geometry.type.endswith("Polygon"):
-                    found.append(shape(feature.geometry))
-                    ids.append(str(feature.properties.get("id", number)))
-    except (FionaError, OSError) as error:
-        raise InputError(
-            f"{path} cannot be read ({error}); give an event folder or a vector file of polygons"
-        ) from error
-    polygons = np.empty(len(found), dtype=object)
-    polygons[:] = found
-    return shapely.transform(shapely.force_2d(polygons), to_degrees, interleaved=False), ids
+    return read_polygons(path, str(path), "give an event folder or a vector file of polygons")
 
 
 def _metric(before: _Side, after: _Side) -> str:

@@ -11,7 +11,7 @@ from landslide_cli.event import ITEM, Event
 from landslide_cli.files import remove
 from landslide_cli.inference.card import ModelCard
 from landslide_cli.inference.engines import check_device
-from landslide_cli.mapping.formats import FORMATS
+from landslide_cli.mapping.formats import FORMATS, named_formats
 from landslide_cli.workflows import predict as prediction
 from landslide_cli.workflows import vectorize as outlines
 from landslide_cli.workflows.fetch import FetchSummary, fetch, has_new_scene, open_source, same_images
@@ -19,7 +19,7 @@ from landslide_cli.workflows.fetch import recorded as as_fetched
 from landslide_cli.workflows.predict import PredictSummary, check_suits, check_threshold, predict, read_card
 from landslide_cli.workflows.selection import check_event_date
 from landslide_cli.workflows.sources import Source
-from landslide_cli.workflows.vectorize import VectorizeSummary, vectorize
+from landslide_cli.workflows.vectorize import VectorizeSummary, check_options, vectorize
 from landslide_cli.workflows.versions import drop_next, finish_next, place_of_next, start_next
 
 NO_NEWS: Final = "no new scene"
@@ -53,10 +53,11 @@ def map_event(config: MapConfig, progress: Progress = silent) -> MapSummary:
         InputError: the folder holds another event.
         LandslideError: what any of the three steps raises.
     """
+    # What cannot be used should be known before an hour of downloads.
     check_threshold(config.predict.threshold)
-    # A model that cannot be used should be known before an hour of downloads.
     check_device(config.predict.device)
     card = read_card(config.predict.model)
+    check_options(config.vectorize, _threshold(config, card), terrain=not config.fetch.no_dem)
 
     def check(bands: tuple[str, ...], terrain: bool) -> None:
         check_suits(card, bands, terrain=terrain, where=config.fetch.out)
@@ -67,6 +68,12 @@ def map_event(config: MapConfig, progress: Progress = silent) -> MapSummary:
     predicted, outlined = predict(config.predict, progress), vectorize(config.vectorize, progress)
     event = Event.open(config.fetch.out)
     return MapSummary(fetched, predicted, outlined, event.version, event.predecessor, None)
+
+
+def _threshold(config: MapConfig, card: ModelCard) -> float:
+    """Return the probability from which a pixel of the map counts as landslide."""
+    asked = config.predict.threshold if config.vectorize.threshold is None else config.vectorize.threshold
+    return card.threshold if asked is None else asked
 
 
 def _finished(config: MapConfig) -> Event | None:
@@ -87,10 +94,10 @@ def _again(config: MapConfig, current: Event, card: ModelCard, check: Check, pro
             "give another --out, or --overwrite to replace it and its results"
         )
     inference = prediction.prediction_options(config.predict, card)
-    asked = config.predict.threshold if config.vectorize.threshold is None else config.vectorize.threshold
-    threshold = card.threshold if asked is None else asked
     same_prediction = _holds(current.step("predict"), inference)
-    same_outlines = _holds(current.step("vectorize"), outlines.outline_options(config.vectorize, threshold))
+    same_outlines = _holds(
+        current.step("vectorize"), outlines.outline_options(config.vectorize, _threshold(config, card))
+    )
     same_map = same_prediction and same_outlines
     as_before = _holds(current.step("fetch")["parameters"], wanted.parameters())
     source: Source | None = None
@@ -152,9 +159,9 @@ def _fetch_next(
 
 def _unchanged(config: MapConfig, current: Event, progress: Progress) -> MapSummary:
     """Leave the map as it is; write what files it lacks of those asked for."""
-    asked = [name.strip() for name in config.vectorize.formats.split(",") if name.strip()]
+    asked = named_formats(config.vectorize.formats)
     wanted = [*asked, *(["cems"] if config.vectorize.schema == "cems" else [])]
-    if all(current.has(name) for name in wanted if name in FORMATS or name == "cems"):
+    if all(current.has(name) for name in wanted):
         return _recorded(current, NO_NEWS)
     formats = ",".join(dict.fromkeys([*asked, *(name for name in FORMATS if current.has(name))]))
     schema = "cems" if current.has("cems") else config.vectorize.schema

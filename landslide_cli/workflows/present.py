@@ -10,6 +10,7 @@ from PIL import Image
 from landslide_cli import __version__
 from landslide_cli.event import PRODUCTS, Event
 from landslide_cli.imagery.bands import CLEAR, NODATA, TRUE_COLOUR
+from landslide_cli.mapping.attributes import ellipsoidal_area_m2
 from landslide_cli.mapping.formats import Layer
 from landslide_cli.mapping.qgis import RasterLayer, VectorLayer, write_project
 from landslide_cli.mapping.report import Report, write_report
@@ -64,18 +65,6 @@ def _write_project(event: Event, *vectors: Layer) -> None:
 def _write_report(event: Event, landslides: Layer, not_analysed: Layer, aoi: Layer, changes: Changes | None) -> None:
     step, area = event.step("predict"), aoi.polygons[0]
     assert area is not None
-    sizes = [record["area_m2"] for record in landslides.records]
-    hidden: Counter[str] = Counter()
-    for record in not_analysed.records:
-        hidden[record["reason"]] += record["area_m2"]
-    totals = {
-        "landslides": str(len(sizes)),
-        "their area": f"{sum(sizes) / 1e4:,.1f} ha",
-        "the largest": f"{max(sizes, default=0) / 1e4:,.2f} ha",
-        "area of interest": f"{aoi.records[0]['area_km2']:,.1f} km²",
-        "analysed": f"{aoi.records[0]['analysed_percent']:.1f} %",
-        **{f"not analysed: {reason}": f"{size / 1e6:,.2f} km²" for reason, size in hidden.most_common()},
-    }
     model = {
         "model": f"{step['model']} {step.get('model_version', '')}".strip(),
         "threshold": f"{step['threshold']:g}",
@@ -93,7 +82,7 @@ def _write_report(event: Event, landslides: Layer, not_analysed: Layer, aoi: Lay
         aoi=area,
         transform=transform,
         shape_px=size,
-        totals=totals,
+        totals=totals(landslides, not_analysed, aoi),
         model=model,
         limits=step.get("limits") or "Of this model it is not known what it cannot do. Look at the images.",
         scenes=event.scenes,
@@ -105,6 +94,26 @@ def _write_report(event: Event, landslides: Layer, not_analysed: Layer, aoi: Lay
     )
     write_report(report, event.path("report"))
     write_sheet(report, event.path("sheet"))
+
+
+def totals(landslides: Layer, not_analysed: Layer, aoi: Layer) -> dict[str, str]:
+    """Return what report and sheet sum up: landslides, and how much of the AOI was analysed or, by reason, was not."""
+    sizes = [record["area_m2"] for record in landslides.records]
+    (aoi_m2,) = ellipsoidal_area_m2(aoi.polygons, aoi.crs).tolist()
+    hidden: Counter[str] = Counter()
+    for record in not_analysed.records:
+        hidden[record["reason"]] += record["area_m2"]
+    return {
+        "landslides": str(len(sizes)),
+        "their area": f"{sum(sizes) / 1e4:,.1f} ha",
+        "the largest": f"{max(sizes, default=0) / 1e4:,.2f} ha",
+        "area of interest": f"{aoi_m2 / 1e6:,.1f} km²",
+        "analysed": f"{aoi.records[0]['analysed_percent']:.1f} %",
+        **{
+            f"not analysed: {reason}": f"{100 * size / aoi_m2:.1f} %, {size / 1e6:,.2f} km²"
+            for reason, size in hidden.most_common()
+        },
+    }
 
 
 def _change_totals(changes: Changes) -> dict[str, str]:

@@ -10,9 +10,9 @@ from typing import Any, Final
 
 import fiona
 import numpy as np
-from fiona.errors import FionaError
+import shapely
 from rasterio.warp import transform_geom
-from shapely.geometry import shape
+from shapely.geometry import mapping, shape
 
 from landslide_cli import __version__
 from landslide_cli.config import Progress, SimulateConfig, silent
@@ -25,6 +25,7 @@ from landslide_cli.simulation.landcover import UNKNOWN, parse_classes, read_cove
 from landslide_cli.simulation.landslides import Outline, outline_of
 from landslide_cli.simulation.nature import draw_nature
 from landslide_cli.simulation.relief import read_terrain
+from landslide_cli.workflows.vectors import read_polygons
 
 RECORD: Final = "simulation.json"
 """What the event was made from."""
@@ -194,26 +195,15 @@ def read_outlines(path: Path) -> list[Outline]:
     Raises:
         InputError: the file cannot be read, or holds no polygon.
     """
+    polygons, _ = read_polygons(path, f"--inventory {path}", "give a vector file of mapped landslides")
     outlines: list[Outline] = []
-    try:
-        with fiona.open(path) as source:
-            for feature in source:
-                if len(outlines) == OUTLINES_MAX:
-                    break
-                geometry = feature.geometry
-                if geometry is None or geometry.type not in ("Polygon", "MultiPolygon"):
-                    continue
-                if source.crs.to_epsg() == 4326:
-                    # Any metric plane does for a shape: the UTM zone of its first vertex.
-                    ring = geometry.coordinates[0] if geometry.type == "Polygon" else geometry.coordinates[0][0]
-                    geometry = transform_geom("EPSG:4326", utm_at(*ring[0][:2]), dict(geometry))
-                whole = shape(geometry)
-                for polygon in getattr(whole, "geoms", [whole]):
-                    outline = outline_of(polygon)
-                    if outline is not None:
-                        outlines.append(outline)
-    except (FionaError, OSError, AttributeError) as error:
-        raise InputError(f"--inventory {path} cannot be read ({error})") from error
+    for polygon in shapely.get_parts(polygons):
+        if len(outlines) == OUTLINES_MAX:
+            break
+        # Any metric plane does for a shape: the UTM zone of its first vertex.
+        metric = transform_geom("EPSG:4326", utm_at(*polygon.exterior.coords[0]), mapping(polygon))
+        if (outline := outline_of(shape(metric))) is not None:
+            outlines.append(outline)
     if not outlines:
         raise InputError(f"--inventory {path} holds no polygon; give mapped landslides")
     return outlines

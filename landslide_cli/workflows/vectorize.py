@@ -5,12 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-import fiona
 import numpy as np
 import rasterio
-import rasterio.features
-from fiona.errors import FionaError
-from fiona.transform import transform_geom
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 from odc.geo.geom import Geometry
@@ -24,23 +20,22 @@ from landslide_cli.config import SCHEMAS, Progress, VectorizeConfig, silent
 from landslide_cli.errors import InputError
 from landslide_cli.event import Event
 from landslide_cli.files import sha256_of
-from landslide_cli.imagery.bands import EXCLUDED, GSD_M, NO_TERRAIN, NOT_ANALYSED, Unseen
+from landslide_cli.imagery.bands import GSD_M, NOT_ANALYSED
 from landslide_cli.imagery.cog import BLOCK_PX
 from landslide_cli.imagery.load import inside
 from landslide_cli.mapping.attributes import (
     AOI_FIELDS,
     LANDSLIDE_FIELDS,
-    NOT_ANALYSED_FIELDS,
     SCENE_FIELDS,
     Pixels,
     ellipsoidal_area_m2,
     landslide_attributes,
 )
 from landslide_cli.mapping.cems import cems_layers
-from landslide_cli.mapping.formats import FORMATS, Layer, write_as, write_geojson, write_geopackage
-from landslide_cli.mapping.polygons import AREA_TOLERANCE, Regions, areas, clipped, find_regions, outlines, smoothed
+from landslide_cli.mapping.formats import Layer, named_formats, write_as, write_geojson, write_geopackage
+from landslide_cli.mapping.polygons import AREA_TOLERANCE, Regions, clipped, find_regions, outlines, smoothed
+from landslide_cli.workflows import masks
 from landslide_cli.workflows.compare import Changes, changes_since
-from landslide_cli.workflows.fetch import why_unseen
 from landslide_cli.workflows.predict import check_threshold
 from landslide_cli.workflows.present import present
 
@@ -55,8 +50,6 @@ CACHE_BYTES: Final = 128 * 2**20
 """Of GDAL: strips are read once, and what it keeps of them would be a twentieth of the machine's memory."""
 UTM_DISTORTION: Final = 0.003
 """By how much a pixel of 100 m2 may be smaller on the ellipsoid, at the edge of a zone and a little beyond."""
-_BY_USER: Final = 1
-"""Beside the codes of `Unseen`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +88,6 @@ def vectorize(
         InputError: there is no such event, it was not predicted, or an option is out of range.
         OutputError: the folder cannot be written.
     """
-    formats = _check(config)
     event = Event.open(config.event)
     if not event.has("probability"):
         raise InputError(f"{event.folder} has no probability.tif; run `landslide predict {event.folder}` first")
@@ -105,8 +97,7 @@ def vectorize(
             f"event.json does not tell which model made probability.tif; run `landslide predict {event.folder}` again"
         )
     threshold = prediction["threshold"] if config.threshold is None else config.threshold
-    if config.grow is not None and config.grow > threshold:
-        raise InputError(f"--grow {config.grow:g} is above the threshold of {threshold:g}; give a lower probability")
+    check_options(config, threshold, terrain=event.has("terrain"))
     landslides, not_analysed, aoi = _layers(event, config, threshold, progress)
     scenes = _scenes(event, aoi.crs)
     write_geojson(landslides, event.path("landslides"))
@@ -114,7 +105,7 @@ def vectorize(
     changes = _changes(event, previous, outline_options(config, threshold))
     layers = [landslides, not_analysed, aoi, scenes, *([changes.layer] if changes else [])]
     write_geopackage(layers, event.path("geopackage"))
-    for name in formats:
+    for name in (formats := named_formats(config.formats)):
         write_as(name, landslides, event.path(name))
     if config.schema == "cems":
         cems = cems_layers(landslides, not_analysed, aoi.polygons[0], scenes.polygons, event.scenes)
@@ -142,14 +133,14 @@ def _layers(event: Event, config: VectorizeConfig, threshold: float, progress: P
     with rasterio.open(event.path("probability")) as source:
         percent, transform, crs = source.read(1), source.transform, source.crs.to_string()
         grid = GeoBox.from_rio(source)
-    excluded = _excluded(config.exclude, grid) if config.exclude else None
+    excluded = masks.burned(masks.read_excluded(config.exclude), event.aoi, grid) if config.exclude else None
     analysed = percent != NOT_ANALYSED
     if excluded is not None:
         analysed &= ~excluded
     within = inside(event.aoi, grid)
     area = Geometry(event.aoi, "EPSG:4326").to_crs(crs, resolution=0.01).geom
     # Before there are labels, which take four times the room of any of these.
-    not_analysed = _not_analysed(event, within & ~analysed, excluded, transform, crs, area)
+    not_analysed = masks.not_analysed(event, within & ~analysed, excluded, transform, crs, area)
     del excluded
     within &= analysed
     progress("finding regions", 0.2)
@@ -215,29 +206,42 @@ def _changes(event: Event, previous: Event | None, outlined: Mapping[str, Any]) 
     return changes_since(previous, event, outlined)
 
 
-def _check(config: VectorizeConfig) -> list[str]:
-    """Return the further formats asked for.
+def check_options(config: VectorizeConfig, threshold: float, *, terrain: bool) -> None:
+    """Refuse options that cannot be met, before anything is read.
+
+    Args:
+        config: the options.
+        threshold: what a landslide starts from, by the options or the model.
+        terrain: whether the event has elevation or will have it.
 
     Raises:
-        InputError: an option is out of range.
+        InputError: an option is out of range, or needs what is not there.
     """
     check_threshold(config.threshold)
-    for option, value in (("--min-area", config.min_area), ("--simplify", config.simplify), ("--merge", config.merge)):
+    for option, value in (
+        ("--min-area", config.min_area), ("--simplify", config.simplify), ("--merge", config.merge),
+        ("--steeper-than", config.steeper_than),
+    ):  # fmt: skip
         if not 0 <= value < float("inf"):
             raise InputError(f"{option} {value:g} must be a number from 0 up")
     if config.merge > MERGE_MAX_M:
         raise InputError(
             f"--merge {config.merge:g} is over {MERGE_MAX_M} m, too far apart for one landslide; give less"
         )
-    formats = [name.strip() for name in config.formats.split(",") if name.strip()]
-    for name in formats:
-        if name not in FORMATS:
-            raise InputError(f"--formats {name} is unknown; use {', '.join(FORMATS)}")
+    if config.steeper_than and not terrain:
+        raise InputError(
+            f"--steeper-than {config.steeper_than:g} needs elevation, and there is none; "
+            "leave it out, or fetch the event without --no-dem"
+        )
+    named_formats(config.formats)
     if config.schema not in SCHEMAS:
         raise InputError(f"--schema {config.schema} is unknown; use {', '.join(SCHEMAS)}")
     if config.grow is not None and not 0 < config.grow <= 1:
         raise InputError(f"--grow {config.grow:g} is no probability above 0 and up to 1; give one below the threshold")
-    return formats
+    if config.grow is not None and config.grow > threshold:
+        raise InputError(f"--grow {config.grow:g} is above the threshold of {threshold:g}; give a lower probability")
+    if config.exclude:
+        masks.read_excluded(config.exclude)
 
 
 def _find(
@@ -245,7 +249,7 @@ def _find(
 ) -> Regions:
     """Return the landslides among the `candidates`, pixels that may be one; these are changed in place."""
     if config.steeper_than > 0:
-        candidates &= _steep(event, config.steeper_than)
+        candidates &= masks.steep(event, config.steeper_than)
     grow = threshold if config.grow is None else config.grow
     return find_regions(
         (percent >= 100 * grow) & candidates,
@@ -331,66 +335,3 @@ def _values(path: Path, rows: NDArray[np.int32], columns: NDArray[np.int32]) -> 
                 strip = source.read(window=Window(0, top, source.width, min(BLOCK_PX, source.height - top)))
                 values[:, here] = strip[:, rows[here] - top, columns[here]]
     return values
-
-
-def _excluded(path: Path, grid: GeoBox) -> NDArray[np.bool_]:
-    """Burn the polygons of a vector file on a grid: (H, W), true in every pixel that one touches.
-
-    Raises:
-        InputError: it cannot be read, or has no reference system.
-    """
-    try:
-        with fiona.open(path) as source:
-            if not source.crs:
-                raise InputError(f"--exclude {path} does not say its reference system; set one")
-            geometries = [f.geometry for f in source if f.geometry and f.geometry.type.endswith("Polygon")]
-            moved = transform_geom(source.crs, str(grid.crs), geometries) if geometries else []
-    except (FionaError, OSError) as error:
-        raise InputError(f"--exclude {path} cannot be read ({error}); give a vector file of polygons") from error
-    if not moved:
-        raise InputError(f"--exclude {path} holds no polygon; give the areas to leave out, or leave --exclude out")
-    burned: NDArray[np.bool_] = rasterio.features.geometry_mask(
-        moved, out_shape=grid.shape, transform=grid.transform, all_touched=True, invert=True
-    )
-    return burned
-
-
-def _steep(event: Event, least_deg: float) -> NDArray[np.bool_]:
-    """Return (H, W), false where the ground is flatter.
-
-    Raises:
-        InputError: the event has no terrain.
-    """
-    if not event.has("terrain"):
-        raise InputError(f"--steeper-than {least_deg:g} needs elevation, which {event.folder} was made without")
-    with rasterio.open(event.path("terrain")) as source:
-        steep = np.empty(source.shape, bool)
-        for top in range(0, source.height, BLOCK_PX):
-            rows = min(BLOCK_PX, source.height - top)
-            steep[top : top + rows] = ~(source.read(2, window=Window(0, top, source.width, rows)) < least_deg)
-    return steep
-
-
-def _not_analysed(
-    event: Event,
-    mask: NDArray[np.bool_],
-    excluded: NDArray[np.bool_] | None,
-    transform: Affine,
-    crs: str,
-    area: BaseGeometry,
-) -> Layer:
-    """Return what was not analysed, each reason's areas on their own."""
-    with rasterio.open(event.path("sources")) as source:
-        why = why_unseen(*source.read())
-    if excluded is not None:
-        why[excluded & (why == 0)] = _BY_USER
-    traced = areas(why, mask, transform)
-    parts = clipped([polygon for _, polygon in traced], area, [])
-    found = [(code, part) for (code, _), part in zip(traced, parts, strict=True) if part.area > 0]
-    reasons = {0: NO_TERRAIN, _BY_USER: EXCLUDED}
-    sizes = ellipsoidal_area_m2([polygon for _, polygon in found], crs)
-    records = [
-        {"id": number, "area_m2": round(size, 1), "reason": reasons.get(code) or Unseen(code).label}
-        for number, ((code, _), size) in enumerate(zip(found, sizes.tolist(), strict=True), 1)
-    ]
-    return Layer("not_analysed", crs, NOT_ANALYSED_FIELDS, [polygon for _, polygon in found], records)
