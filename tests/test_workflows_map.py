@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import fiona
 import numpy as np
@@ -225,17 +226,22 @@ NOWHERE = "http://127.0.0.1:9/stac"
         ({"grow": 0.95, "threshold": 0.9}, r"--grow 0\.95 is above the threshold of 0\.9"),
         ({"exclude": Path("missing.gpkg")}, r"--exclude missing\.gpkg cannot be read"),
         ({"exclude": Path(__file__)}, r"--exclude .* cannot be read"),
+        ({"overviews": "bogus"}, "--overviews bogus is unknown"),
+        ({"tile": 100}, "--tile 100 must be a multiple of 32"),
+        ({"stride": 999}, "--stride 999 must be within"),
+        ({"device": "abacus"}, "--device 'abacus' is unknown"),
     ],
 )
-def test_what_the_last_step_cannot_do_is_refused_before_the_catalog_is_asked(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: dict[str, object], message: str
+def test_what_the_later_steps_cannot_do_is_refused_before_the_catalog_is_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: dict[str, Any], message: str
 ) -> None:
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     out = tmp_path / "event"
+    predicting, outlining = PredictConfig(out, model="rdndvi"), VectorizeConfig(out)
     wanted = MapConfig(
         FetchConfig(out, event_date="2021-08-14", aoi="-73.8,18.3,-73.7,18.4", catalog=NOWHERE, no_dem=True),
-        PredictConfig(out, model="rdndvi"),
-        replace(VectorizeConfig(out), **change),  # type: ignore[arg-type]
+        replace(predicting, **{name: value for name, value in change.items() if hasattr(predicting, name)}),
+        replace(outlining, **{name: value for name, value in change.items() if hasattr(outlining, name)}),
     )
     with pytest.raises(InputError, match=message):
         map_event(wanted)

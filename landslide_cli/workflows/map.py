@@ -10,16 +10,15 @@ from landslide_cli.errors import InputError, OutputError
 from landslide_cli.event import ITEM, Event
 from landslide_cli.files import remove
 from landslide_cli.inference.card import ModelCard
-from landslide_cli.inference.engines import check_device
 from landslide_cli.mapping.formats import FORMATS, named_formats
 from landslide_cli.workflows import predict as prediction
 from landslide_cli.workflows import vectorize as outlines
 from landslide_cli.workflows.fetch import FetchSummary, fetch, has_new_scene, open_source, same_images
 from landslide_cli.workflows.fetch import recorded as as_fetched
-from landslide_cli.workflows.predict import PredictSummary, check_suits, check_threshold, predict, read_card
+from landslide_cli.workflows.predict import PredictSummary, check_suits, predict, read_card
 from landslide_cli.workflows.selection import check_event_date
 from landslide_cli.workflows.sources import Source
-from landslide_cli.workflows.vectorize import VectorizeSummary, check_options, vectorize
+from landslide_cli.workflows.vectorize import VectorizeSummary, vectorize
 from landslide_cli.workflows.versions import drop_next, finish_next, place_of_next, start_next
 
 NO_NEWS: Final = "no new scene"
@@ -54,10 +53,10 @@ def map_event(config: MapConfig, progress: Progress = silent) -> MapSummary:
         LandslideError: what any of the three steps raises.
     """
     # What cannot be used should be known before an hour of downloads.
-    check_threshold(config.predict.threshold)
-    check_device(config.predict.device)
+    # What cannot be used should be known before an hour of downloads.
     card = read_card(config.predict.model)
-    check_options(config.vectorize, _threshold(config, card), terrain=not config.fetch.no_dem)
+    prediction.check_options(config.predict, card)
+    outlines.check_options(config.vectorize, _threshold(config, card), terrain=not config.fetch.no_dem)
 
     def check(bands: tuple[str, ...], terrain: bool) -> None:
         check_suits(card, bands, terrain=terrain, where=config.fetch.out)

@@ -59,13 +59,9 @@ def predict(config: PredictConfig, progress: Progress = silent) -> PredictSummar
         ModelError: the model cannot be loaded, or the event lacks what it needs.
         OutputError: the folder cannot be written.
     """
-    check_threshold(config.threshold)
-    check_device(config.device)
-    if config.overviews not in OVERVIEWS:
-        raise InputError(f"--overviews {config.overviews} is unknown; use {', '.join(OVERVIEWS)}")
     event = Event.open(config.event)
     card = read_card(config.model)
-    tile, stride = _windows(config, card)
+    tile, stride = check_options(config, card)
     check_suits(card, event.bands, terrain=event.has("terrain"), where=event.folder)
     blank = [band for band in card.bands if band not in event.bands]
     if blank:
@@ -120,9 +116,9 @@ def prediction_options(config: PredictConfig, card: ModelCard) -> dict[str, obje
     """Return what a map of probability and its threshold depend on beside the event, as it is recorded.
 
     Raises:
-        InputError: the window or the stride is out of range.
+        InputError: an option is out of range.
     """
-    tile, stride = _windows(config, card)
+    tile, stride = check_options(config, card)
     detector = config.model in DETECTORS
     return {
         "model": card.name,
@@ -158,8 +154,16 @@ def windows_per_call(engine: Engine, batch: int) -> int:
     return 2 * batch if engine.provider.startswith("openvino") else batch
 
 
-def _windows(config: PredictConfig, card: ModelCard) -> tuple[int, int]:
-    """Return the window and the stride in pixels."""
+def check_options(config: PredictConfig, card: ModelCard) -> tuple[int, int]:
+    """Return the window and the stride in pixels.
+
+    Raises:
+        InputError: an option is unknown or out of range.
+    """
+    check_threshold(config.threshold)
+    check_device(config.device)
+    if config.overviews not in OVERVIEWS:
+        raise InputError(f"--overviews {config.overviews} is unknown; use {', '.join(OVERVIEWS)}")
     tile = card.tile_px if config.tile is None else config.tile
     if tile < TILE_STEP_PX or tile % TILE_STEP_PX:
         raise InputError(f"--tile {tile} must be a multiple of {TILE_STEP_PX}, such as {card.tile_px}")
