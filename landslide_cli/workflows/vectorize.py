@@ -97,8 +97,8 @@ def vectorize(
             f"event.json does not tell which model made probability.tif; run `landslide predict {event.folder}` again"
         )
     threshold = prediction["threshold"] if config.threshold is None else config.threshold
-    check_options(config, threshold, terrain=event.has("terrain"))
-    landslides, not_analysed, aoi = _layers(event, config, threshold, progress)
+    excluded = check_options(config, threshold, terrain=event.has("terrain"))
+    landslides, not_analysed, aoi = _layers(event, config, threshold, excluded, progress)
     scenes = _scenes(event, aoi.crs)
     write_geojson(landslides, event.path("landslides"))
     write_geojson(not_analysed, event.path("not_analysed"))
@@ -127,13 +127,15 @@ def vectorize(
     return recorded(event.record("vectorize", tuple(made), facts))
 
 
-def _layers(event: Event, config: VectorizeConfig, threshold: float, progress: Progress) -> tuple[Layer, Layer, Layer]:
-    """Return the landslides, what was not analysed, and the AOI."""
+def _layers(
+    event: Event, config: VectorizeConfig, threshold: float, areas: NDArray[np.object_] | None, progress: Progress
+) -> tuple[Layer, Layer, Layer]:
+    """Return the landslides outside of `areas`, what was not analysed, and the AOI."""
     progress("drawing what was not analysed", 0)
     with rasterio.open(event.path("probability")) as source:
         percent, transform, crs = source.read(1), source.transform, source.crs.to_string()
         grid = GeoBox.from_rio(source)
-    excluded = masks.burned(masks.read_excluded(config.exclude), event.aoi, grid) if config.exclude else None
+    excluded = None if areas is None else masks.burned(areas, event.aoi, grid)
     analysed = percent != NOT_ANALYSED
     if excluded is not None:
         analysed &= ~excluded
@@ -206,13 +208,16 @@ def _changes(event: Event, previous: Event | None, outlined: Mapping[str, Any]) 
     return changes_since(previous, event, outlined)
 
 
-def check_options(config: VectorizeConfig, threshold: float, *, terrain: bool) -> None:
-    """Refuse options that cannot be met, before anything is read.
+def check_options(config: VectorizeConfig, threshold: float, *, terrain: bool) -> NDArray[np.object_] | None:
+    """Refuse options that cannot be met, before any image is read.
 
     Args:
         config: the options.
         threshold: what a landslide starts from, by the options or the model.
         terrain: whether the event has elevation or will have it.
+
+    Returns:
+        (N,) the areas to leave out, WGS 84, where the options name some.
 
     Raises:
         InputError: an option is out of range, or needs what is not there.
@@ -240,8 +245,7 @@ def check_options(config: VectorizeConfig, threshold: float, *, terrain: bool) -
         raise InputError(f"--grow {config.grow:g} is no probability above 0 and up to 1; give one below the threshold")
     if config.grow is not None and config.grow > threshold:
         raise InputError(f"--grow {config.grow:g} is above the threshold of {threshold:g}; give a lower probability")
-    if config.exclude:
-        masks.read_excluded(config.exclude)
+    return masks.read_excluded(config.exclude) if config.exclude else None
 
 
 def _find(
