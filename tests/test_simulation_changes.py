@@ -36,6 +36,15 @@ def test_every_kind_changes_ground_and_is_named(terrain: Terrain, kind: Change) 
         assert np.allclose(shares.sum(axis=0), 1, atol=1e-3)
 
 
+def test_ragged_clear_cuts_have_longer_edges(terrain: Terrain) -> None:
+    edges = []
+    for ragged in (0.0, 0.4):
+        nature = Nature(changes={Change.CLEAR_CUT: 1.0}, ragged=ragged)
+        cut = make_surface(terrain, np.random.default_rng(8), nature).changes == Change.CLEAR_CUT
+        edges.append((np.diff(cut, axis=0).sum() + np.diff(cut, axis=1).sum()) / np.sqrt(cut.sum()))
+    assert edges[1] > 1.1 * edges[0]
+
+
 def test_without_changes_both_dates_are_one(terrain: Terrain) -> None:
     surface = make_surface(terrain, np.random.default_rng(8), Nature(changes={}))
     assert np.array_equal(surface.before, surface.after)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from landslide_cli.simulation.landcover import UNKNOWN, Cover
-from landslide_cli.simulation.nature import draw_nature
+from landslide_cli.simulation.nature import Nature, draw_nature
 from landslide_cli.simulation.spectra import FRESH, Material
 from landslide_cli.simulation.surface import Surface, make_surface
 from landslide_cli.simulation.terrain import Terrain, make_terrain
@@ -112,3 +112,25 @@ def test_a_river_of_the_map_does_not_run_twice(terrain: Terrain) -> None:
     surface = make_surface(replace(terrain, cover=codes), np.random.default_rng(8))
     assert surface.before[Material.WATER, beside].mean() > 0.6
     assert surface.before[Material.WATER, terrain.river_m < 30].max() < 0.2
+
+
+def test_managed_forest_is_of_many_ages_on_both_dates_alike(terrain: Terrain) -> None:
+    wild, managed = (
+        make_surface(terrain, np.random.default_rng(8), Nature(changes={}, managed=share)) for share in (0.0, 0.6)
+    )
+    assert np.array_equal(managed.before, managed.after)
+    assert managed.before.sum(axis=0) == pytest.approx(1.0, abs=1e-3)
+    trees = [Material.BROADLEAF, Material.CONIFER]
+    steep = terrain.slope_deg(1.5) > 36.0
+    dense = (wild.before[trees].sum(axis=0) > 0.8) & ~steep & (terrain.river_m > 2 * terrain.floor_m)
+    opened = managed.before[trees].sum(axis=0)[dense] < 0.5
+    assert 0.05 < opened.mean() < 0.3
+
+
+def test_leaning_makes_a_place_of_conifers(terrain: Terrain) -> None:
+    share = []
+    for conifers in (-2.0, 0.0, 2.0):
+        before = make_surface(terrain, np.random.default_rng(8), Nature(conifers=conifers)).before
+        trees = before[[Material.BROADLEAF, Material.CONIFER]]
+        share.append(trees[1].sum() / trees.sum())
+    assert share[0] < 0.1 < share[1] < 0.8 < share[2]

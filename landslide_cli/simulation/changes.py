@@ -45,7 +45,10 @@ def change_ground(
     for kind, amount in nature.changes.items():
         if kind in _KINDS:
             earlier = after.copy()
-            _KINDS[kind](after, terrain, amount, rng)
+            if kind is Change.CLEAR_CUT:
+                _clear_cuts(after, terrain, amount, rng, nature.ragged)
+            else:
+                _KINDS[kind](after, terrain, amount, rng)
             mark(codes, kind, earlier, after)
     for kind, adorn in ((Change.SEASON, _season), (Change.SNOW, _snow)):
         if kind in nature.changes:
@@ -73,20 +76,24 @@ def _places(wanted: npt.NDArray[np.floating], count: int, rng: np.random.Generat
     return [divmod(int(min(place, cumulative.size - 1)), wanted.shape[1]) for place in drawn]
 
 
-def _clear_cuts(after: Floats, terrain: Terrain, amount: float, rng: np.random.Generator) -> None:
-    """Rectangles of forest that are gone."""
+def _clear_cuts(after: Floats, terrain: Terrain, amount: float, rng: np.random.Generator, ragged: float = 0.0) -> None:
+    """Patches of forest that are gone: some rectangles, some as ragged as what beetles or wind left to fell."""
     forest = after[Material.BROADLEAF] + after[Material.CONIFER]
     rows, columns = np.nonzero((forest > 0.7) & (terrain.slope_deg(1.5) < 28.0))
     if rows.size == 0:
         return
     y, x = np.ogrid[: forest.shape[0], : forest.shape[1]]
+    uneven = fractal(forest.shape, rng, exponent=2.2, longest_px=40) if ragged else None
     for _ in range(max(1, round(forest.size * GSD_M**2 / 1e6 * amount))):
         place = rng.integers(rows.size)
         angle = rng.uniform(0.0, np.pi)
         half = rng.uniform(4.0, 13.0, 2)
         u = (x - columns[place]) * np.cos(angle) + (y - rows[place]) * np.sin(angle)
         v = (y - rows[place]) * np.cos(angle) - (x - columns[place]) * np.sin(angle)
-        cut = (np.abs(u) < half[0]) & (np.abs(v) < half[1]) & (forest > 0.3)
+        reach = np.maximum(np.abs(u) / half[0], np.abs(v) / half[1])
+        if uneven is not None:
+            reach = reach + rng.uniform(0.0, ragged) * uneven
+        cut = (reach < 1.0) & (forest > 0.3)
         slash = rng.uniform(0.25, 0.6)
         after[:, cut] *= 0.15
         after[Material.DRY_GRASS, cut] += 0.85 * slash

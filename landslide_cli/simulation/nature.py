@@ -61,6 +61,8 @@ class Nature:
     """Smallest and largest landslide."""
     changes: Mapping[Change, float] = field(default_factory=lambda: {Change.FIELD: 0.18, Change.CLEAR_CUT: 0.12})
     """How much of each kind there is; 0.18 of the fields, 0.12 clear-cuts per km2, else 0 to 1."""
+    ragged: float = 0.0
+    """By how much of their half side the edges of clear-cuts waver at most, as a deviation."""
     leafless: tuple[float, float] = (0.0, 0.0)
     """Share of the broadleaf canopy without leaves, before and after."""
     dry: tuple[float, float] = (0.0, 0.0)
@@ -79,6 +81,12 @@ class Nature:
     """Whether mountains cast shadows."""
     surface_model: bool = False
     """Whether the elevation that is handed out has the canopy on it, and errors."""
+    canopy_m: float = 14.0
+    """Height of the forest."""
+    conifers: float = 0.0
+    """Leaning of the forest towards conifers; 1 and more is nothing else, -1 and less none on low ground."""
+    managed: float = 0.0
+    """Share of the forest's compartments, of straight edges, that are of another age or kind than what grows there."""
     sea: float = 0.0
     """Quantile of the elevation up to which there is sea."""
 
@@ -110,13 +118,15 @@ def draw_nature(rng: np.random.Generator, more_changes: float = 1.0) -> Nature:
     materials = rng.standard_normal((len(Material), 4)).astype(np.float32) * spread
     # One soil and one light for all materials of a place.
     materials += rng.standard_normal(4).astype(np.float32) * 0.6 * spread
+    # From pine to old spruce, which is darker, above all in the shortwave infrared.
+    materials[Material.CONIFER] += rng.uniform(0.0, 1.6) * np.array((-0.2, 0.0, 0.25, 0.0), np.float32)
     palette = rng.choice(len(FRESH), 3, p=(0.26, 0.2, 0.24, 0.15, 0.15))
     shift = rng.choice((0.1, 0.3, 0.7), p=(0.45, 0.45, 0.1))
     return Nature(
         spectra=np.clip(tinted(SPECTRA, materials), 0.003, 0.95),
         tint=float(rng.uniform(0.03, 0.09)),
         # A few days apart little differs; a year apart forest that nothing happened to differs by half (B04).
-        drift=float(np.exp(rng.uniform(np.log(0.02), np.log(0.22)))),
+        drift=float(np.exp(rng.uniform(np.log(0.03), np.log(0.24)))),
         fresh=(FRESH[palette[0]], FRESH[palette[1]], FRESH[palette[2]]),
         # Some events leave a scar here and there, others strip whole slopes.
         fresh_share=float(np.exp(rng.uniform(np.log(0.004), np.log(0.25)))),
@@ -125,14 +135,18 @@ def draw_nature(rng: np.random.Generator, more_changes: float = 1.0) -> Nature:
         fresh_spread=float(rng.uniform(0.12, 0.26)),
         sizes_m2=(100.0, 100_000.0),
         changes=changes,
+        ragged=0.4,
         leafless=(float(leafless[0]), float(leafless[1])),
         dry=(float(dry[0]), float(dry[1])),
         snow_above=snow,
-        haze=(float(rng.lognormal(0.0, 0.8)), float(rng.lognormal(0.0, 0.8))),
+        haze=(float(rng.lognormal(-0.4, 0.8)), float(rng.lognormal(-0.4, 0.8))),
         air=float(rng.uniform(0.6, 1.1)) if rng.random() < 0.3 else 0.0,
         misregistration_px=float(shift),
         mistakes=float(rng.uniform(1.0, 2.2)),
         shadows=True,
         surface_model=True,
+        canopy_m=float(rng.uniform(8.0, 28.0)),
+        conifers=float(rng.normal(0.2, 0.8)),
+        managed=float(rng.uniform(0.1, 0.6)) if rng.random() < 0.5 else 0.0,
         sea=float(rng.uniform(0.05, 0.2)) if rng.random() < 0.12 else 0.0,
     )

@@ -16,9 +16,9 @@ from landslide_cli.simulation.world import World, variation
 
 BLUR_PX = 0.45
 """Deviation of the sensor's point spread."""
-DRIFT = (0.45, 0.9, 1.2, 0.5)
+DRIFT = (0.5, 0.9, 1.7, 0.5)
 """How much brightness, greenness, wetness and redness change between dates, to each other."""
-GRAIN = 0.1
+GRAIN = 0.15
 """Share of that which is from pixel to pixel."""
 NOISE = 0.0012
 """Deviation of the sensor's additive noise, in reflectance."""
@@ -88,6 +88,25 @@ def cast_shadow(terrain: Terrain, sun_zenith_deg: float, sun_azimuth_deg: float)
     return shadow
 
 
+def canopy_shade(canopy_m: Floats, sun_zenith_deg: float, sun_azimuth_deg: float) -> Floats:
+    """Share (h, w) of each pixel that higher trees beside it shade: the dark rim of a clearing.
+
+    Args:
+        canopy_m: (h, w) height of the trees.
+        sun_zenith_deg: of the sun.
+        sun_azimuth_deg: of the sun, clockwise from north.
+    """
+    rise_m = GSD_M / np.tan(np.radians(max(sun_zenith_deg, 5.0)))
+    azimuth = np.radians(sun_azimuth_deg)
+    shade = np.zeros_like(canopy_m)
+    for distance in range(1, int(canopy_m.max() / rise_m) + 2):
+        offset = (distance * np.cos(azimuth), -distance * np.sin(azimuth))
+        there = moved(canopy_m, offset, order=1, mode="nearest")
+        # What is left of the shadow where it has come as far as the near side of the pixel.
+        np.maximum(shade, (there - canopy_m) / rise_m - (distance - 1), out=shade)
+    return np.asarray(np.clip(shade, 0.0, 1.0), dtype=np.float32)
+
+
 def render(world: World, acquisition: Acquisition, rng: np.random.Generator) -> Scene:
     """One scene over the whole grid of the world."""
     shares = world.after if acquisition.after_event else world.before
@@ -111,8 +130,12 @@ def render(world: World, acquisition: Acquisition, rng: np.random.Generator) -> 
         drift = variation(world.stands, rng, grain=GRAIN) + rng.normal(0.0, 0.8, (len(AXES), 1, 1))
         drift *= nature.drift * np.array(DRIFT)[:, None, None]
         reflectance *= np.exp(np.tensordot(AXES.T, world.tint + drift.astype(np.float32), axes=1))
+    direct = sunlight
+    if nature.shadows:
+        canopy_m = world.canopy_m(shares)
+        direct = sunlight * (1.0 - canopy_shade(canopy_m, acquisition.sun_zenith_deg, acquisition.sun_azimuth_deg))
     for index, diffuse in enumerate(DIFFUSE):
-        reflectance[index] *= diffuse + (1.0 - diffuse) * sunlight
+        reflectance[index] *= diffuse + (1.0 - diffuse) * direct
 
     clouds = make_clouds(
         shape,

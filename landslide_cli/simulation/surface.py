@@ -23,6 +23,8 @@ EDGE_PX: Final = 1.5
 """Deviation of the blur between classes of land cover: the cells of a map are no edges of the ground."""
 PLOUGHED_DEG: Final = 20.0
 """Fields with straight edges end here; steeper cropland is terraces, which look like open land at 10 m."""
+FORESTRY_DEG: Final = 32.0
+"""Steeper forest is left to itself."""
 SAME_RIVER_M: Final = 300.0
 """A map shows a river so far from where water would gather on a model of the ground."""
 
@@ -73,7 +75,9 @@ def make_surface(terrain: Terrain, rng: np.random.Generator, nature: Nature = PL
     shape = terrain.shape
     slope = terrain.slope_deg(1.5)
     before = np.zeros((len(Material), *shape), dtype=np.float32)
-    _hills(before, terrain, slope, rng)
+    _hills(before, terrain, slope, rng, nature.conifers)
+    if nature.managed:
+        _forestry(before, slope, nature.managed, rng)
 
     flat = (terrain.river_m < 1.15 * terrain.floor_m) & (slope < 9.0)
     after = before.copy()
@@ -120,7 +124,7 @@ def _leaning(parts: Mapping[Cover, Floats], natural: float, steep: Floats) -> Fl
     return leaning
 
 
-def _hills(shares: Floats, terrain: Terrain, slope_deg: Floats, rng: np.random.Generator) -> None:
+def _hills(shares: Floats, terrain: Terrain, slope_deg: Floats, rng: np.random.Generator, conifers: float) -> None:
     """Forest on slopes, grass and shrubs in patches, bare soil and rock where it is steep."""
     shape = terrain.shape
     east, north = terrain.gradient(3.0)
@@ -136,7 +140,7 @@ def _hills(shares: Floats, terrain: Terrain, slope_deg: Floats, rng: np.random.G
     if parts:
         leaning = tuple(_leaning(parts, natural, steep))
     forest = ramp(steep + 0.9 * patches - 0.7 * dryness + leaning[0], -0.45, 0.35)
-    conifer = ramp(fractal(shape, rng, exponent=2.4, shortest_px=4) + height / 160.0, -0.1, 0.9)
+    conifer = ramp(fractal(shape, rng, exponent=2.4, shortest_px=4) + height / 160.0 + conifers, -0.1, 0.9)
     dry = ramp(dryness + 0.4 * fractal(shape, rng, exponent=1.6), -0.8, 1.6)
     bare = ramp(fractal(shape, rng, exponent=1.8) + 0.35 * dryness + leaning[1], 1.75, 2.3)
     rock = ramp(slope_deg + 3.0 * fractal(shape, rng, exponent=1.5) + leaning[2], 44.0, 52.0)
@@ -153,6 +157,29 @@ def _hills(shares: Floats, terrain: Terrain, slope_deg: Floats, rng: np.random.G
         if cover in ON_TOP:
             material, share = ON_TOP[cover]
             convert(shares, share * part, {material: 1.0})
+
+
+def _forestry(shares: Floats, slope_deg: Floats, managed: float, rng: np.random.Generator) -> None:
+    """Compartments of forest that were felled years ago, are young, or were planted with another kind of tree."""
+    m = Material
+    trees = (m.BROADLEAF, m.CONIFER)
+    rows, columns = np.nonzero((shares[list(trees)].sum(axis=0) > 0.4) & (slope_deg < FORESTRY_DEG))
+    if rows.size == 0:
+        return
+    number, compartment = _parcels(rows, columns, slope_deg.shape, rng)
+    kinds: Sequence[tuple[float, Mapping[Material, float]]] = (
+        (0.85, {m.GRASS: 0.4, m.DRY_GRASS: 0.4, m.SOIL: 0.2}),
+        (0.7, {m.GRASS: 0.55, m.CONIFER: 0.3, m.DRY_GRASS: 0.15}),
+        (0.5, {m.GRASS: 0.4, m.BROADLEAF: 0.6}),
+        (0.9, {m.CONIFER: 1.0}),
+        (0.9, {m.BROADLEAF: 1.0}),
+    )
+    kind = np.where(rng.random(number) < managed, rng.choice(len(kinds), number, p=(0.12, 0.2, 0.2, 0.28, 0.2)), -1)
+    for which, (share, mixture) in enumerate(kinds):
+        of_kind = kind[compartment] == which
+        where = np.zeros(slope_deg.shape, np.float32)
+        where[rows[of_kind], columns[of_kind]] = share
+        convert(shares, where, mixture, trees)
 
 
 def _fields(before: Floats, after: Floats, flat: Flags, changed: float, rng: np.random.Generator) -> None:

@@ -15,8 +15,6 @@ from landslide_cli.simulation.spectra import AXES, PLANTS, ROUGHNESS, Material
 from landslide_cli.simulation.surface import make_surface
 from landslide_cli.simulation.terrain import Terrain
 
-CANOPY_M = 14.0
-"""Height of the forest in a surface model."""
 OLD_SHARE = 0.003
 """Share of the ground with scars of earlier events, seen on both dates."""
 
@@ -53,8 +51,12 @@ class World:
         """Elevation (h, w) float32 as a surface model has it: with the canopy, where `nature` says so."""
         if not self.nature.surface_model:
             return self.terrain.elevation_m
-        trees = self.before[[Material.CONIFER, Material.BROADLEAF, Material.LEAFLESS]].sum(axis=0)
-        return np.asarray(self.terrain.elevation_m + gaussian_filter(np.float32(CANOPY_M) * trees, 1.5))
+        return np.asarray(self.terrain.elevation_m + gaussian_filter(self.canopy_m(self.before), 1.5))
+
+    def canopy_m(self, shares: Floats) -> Floats:
+        """Height (h, w) float32 of the trees where `shares` (materials, h, w) cover the ground."""
+        trees = shares[[Material.CONIFER, Material.BROADLEAF, Material.LEAFLESS]].sum(axis=0)
+        return np.asarray(np.float32(self.nature.canopy_m) * trees)
 
 
 def make_world(
