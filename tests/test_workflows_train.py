@@ -136,6 +136,19 @@ def test_a_run_that_ended_in_its_first_epoch_is_begun_anew(
     assert numbers(out) == numbers(run)[:1]
 
 
+@pytest.mark.skipif(not Path("/proc/cpuinfo").exists(), reason="the processor is not described in /proc/cpuinfo")
+def test_bfloat16_is_used_on_processors_that_have_it_and_else_said_not_to_be(
+    dataset: Path, recipe_file: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    flags = set(Path("/proc/cpuinfo").read_text().split())
+    has = not flags.isdisjoint({"avx512_bf16", "amx_bf16"}) or "flags" not in flags
+    recipe = tmp_path / "recipe.toml"
+    recipe.write_text('precision = "bf16-mixed"\n' + recipe_file.read_text())
+    summary = train(config(dataset, recipe, tmp_path / "run", epochs=1))
+    assert summary.epochs == 1
+    assert ("training in float32" in caplog.text) != has
+
+
 def test_a_device_that_is_not_there_leaves_nothing(dataset: Path, recipe_file: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="--device tpu is unknown"):
         train(replace(config(dataset, recipe_file, tmp_path / "run"), device="tpu"))

@@ -21,6 +21,8 @@ from landslide_cli.training.dataset import EpochSampler, PairWindows, Sample
 from landslide_cli.training.module import ChangeModule
 from landslide_cli.training.runs import BEST, LAST, best_row, read_state, write_metrics
 
+log = logging.getLogger("landslide.train")
+
 Progress = Callable[[str, float], None]
 PICTURED = 8
 """Validation windows that are drawn after each epoch, always the same."""
@@ -69,10 +71,9 @@ def fit(
     titles = plots.window_titles(validation.windows.take(shown))
     keeper = _Keeper(run, next(iter(DataLoader(Subset(validation, shown.tolist()), len(shown)))), titles, progress)
     with _quiet(), _clear_errors(batch):
-        precision = "bf16-mixed" if device != "cpu" and torch.cuda.is_available() else "32-true"
         trainer = Trainer(
             accelerator={"cuda": "gpu"}.get(device, device),
-            precision=precision if recipe.precision == "auto" else recipe.precision,  # type: ignore[arg-type]
+            precision=_precision(recipe.precision, device),  # type: ignore[arg-type]
             max_epochs=recipe.epochs,
             gradient_clip_val=recipe.gradient_clip,
             logger=TensorBoardLogger(run, name="", version="tensorboard"),
@@ -92,6 +93,24 @@ def fit(
                 weights_only=True,
             )
     return keeper.history
+
+
+def _precision(wanted: str, device: str) -> str:
+    """Return Lightning's name of what to compute in: bfloat16 where asked for, or by itself on a GPU."""
+    on_gpu = device != "cpu" and torch.cuda.is_available()
+    if wanted == "auto":
+        return "bf16-mixed" if on_gpu else "32-true"
+    if wanted.startswith("bf16") and not on_gpu and not _has_bfloat16():
+        log.warning("this processor has no instructions for bfloat16, %s would be slow; training in float32", wanted)
+        return "32-true"
+    return wanted
+
+
+def _has_bfloat16() -> bool:
+    # Younger than the lower bound of torch; where it is lacking nothing is known, and what was asked for is done.
+    capabilities: dict[str, object] = getattr(torch.cpu, "get_capabilities", dict)()
+    known = [capabilities[name] for name in ("avx512_bf16", "amx_bf16") if name in capabilities]
+    return not known or any(known)
 
 
 class _Keeper(Checkpoint):
@@ -196,9 +215,9 @@ def _clear_errors(batch: int) -> Iterator[None]:
 def _quiet() -> Iterator[None]:
     """Keep Lightning from printing: what the user should know is told by `progress`."""
     loggers = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric", "pytorch_lightning")]
-    levels = [log.level for log in loggers]
-    for log in loggers:
-        log.setLevel(logging.ERROR)
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
     try:
         with warnings.catch_warnings():
             for text in (
@@ -209,5 +228,5 @@ def _quiet() -> Iterator[None]:
                 warnings.filterwarnings("ignore", text)
             yield
     finally:
-        for log, level in zip(loggers, levels, strict=True):
-            log.setLevel(level)
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
