@@ -2,7 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 import numpy as np
 import rasterio
@@ -10,7 +12,8 @@ from numpy.typing import NDArray
 from rasterio.windows import Window
 
 from landslide_cli.event import Event
-from landslide_cli.imagery.bands import CLEAR
+from landslide_cli.imagery.bands import CLEAR, TERRAIN_BANDS
+from landslide_cli.imagery.cog import BLOCK_PX
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,20 +29,49 @@ class Strip:
     """(H, W), true where the model has all it needs."""
 
 
+class _Raster:
+    """Reads rows of a raster; keeps the rest of the blocks, so that each is decoded once where reading moves south."""
+
+    def __init__(self, path: Path, channels: Sequence[int | None]) -> None:
+        """Open `path`; `channels` are numbers of its bands from 1 on, None for what is all 0."""
+        self.dataset = rasterio.open(path)
+        self._there = [channel for channel, band in enumerate(channels) if band is not None]
+        self._bands = [band for band in channels if band is not None]
+        self._held = np.zeros((len(channels), 0, self.dataset.width), self.dataset.dtypes[0])
+        self._first = self._end = 0
+
+    def read(self, row: int, rows: int) -> NDArray[Any]:
+        """Return (channels, rows, W) from `row` on, which the next call may overwrite."""
+        if not self._first <= row <= row + rows <= self._end:
+            held = self._held[:, : self._end - self._first]
+            kept = held[:, row - self._first :] if row >= self._first else held[:, :0]
+            begin = row + kept.shape[1]
+            end = min(-(-(row + rows) // BLOCK_PX) * BLOCK_PX, self.dataset.height)
+            if end - row > self._held.shape[1]:
+                self._held = np.zeros((len(kept), rows + BLOCK_PX, self.dataset.width), kept.dtype)
+            self._held[:, : kept.shape[1]] = kept
+            window, new = Window(0, begin, self.dataset.width, end - begin), self._held[:, begin - row : end - row]
+            if len(self._there) == len(new):
+                self.dataset.read(self._bands, window=window, out=new)
+            else:
+                new[self._there] = self.dataset.read(self._bands, window=window)
+            self._first, self._end = row, end
+        return self._held[:, row - self._first :][:, :rows]
+
+
 class EventReader:
     """Reads strips of an event's rasters; a context manager."""
 
     def __init__(self, event: Event, bands: Sequence[str]) -> None:
         """Open the `bands` of `event`, 0 for those it lacks; where it has terrain, pixels without are not usable."""
-        self._images = [rasterio.open(event.path(side)) for side in ("pre", "post")]
-        self._clear = rasterio.open(event.path("clear"))
-        self._terrain = rasterio.open(event.path("terrain")) if event.has("terrain") else None
-        there = [(channel, event.bands.index(band) + 1) for channel, band in enumerate(bands) if band in event.bands]
-        self._channels, self._indexes = ([pair[side] for pair in there] for side in (0, 1))
-        self._bands = len(bands)
-        self.height: int = self._clear.height
-        self.width: int = self._clear.width
-        place = self._clear.transform
+        channels = [event.bands.index(band) + 1 if band in event.bands else None for band in bands]
+        self._pre, self._post = (_Raster(event.path(side), channels) for side in ("pre", "post"))
+        self._clear = _Raster(event.path("clear"), (1,))
+        there = event.has("terrain")
+        self._terrain = _Raster(event.path("terrain"), range(1, len(TERRAIN_BANDS) + 1)) if there else None
+        self.height: int = self._clear.dataset.height
+        self.width: int = self._clear.dataset.width
+        place = self._clear.dataset.transform
         self.origin: tuple[int, int] = (round(place.f / place.e), round(place.c / place.a))
 
     def __enter__(self) -> "EventReader":
@@ -48,26 +80,16 @@ class EventReader:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         """Close the rasters."""
-        for dataset in (*self._images, self._clear, self._terrain):
-            if dataset is not None:
-                dataset.close()
+        for raster in (self._pre, self._post, self._clear, self._terrain):
+            if raster is not None:
+                raster.dataset.close()
 
     def read(self, row: int, rows: int) -> Strip:
-        """Read `rows` rows from `row` on."""
-        window = Window(0, row, self.width, rows)
-        pre, post = (self._read_image(dataset, window) for dataset in self._images)
-        usable = self._clear.read(1, window=window) == CLEAR
+        """Read `rows` rows from `row` on; the next call may overwrite the images and the terrain."""
+        usable = self._clear.read(row, rows)[0] == CLEAR
         terrain = None
         if self._terrain is not None:
-            terrain = self._terrain.read(window=window)
+            terrain = self._terrain.read(row, rows)
             # A detector masks by slope: where it is unknown, neither answer would be honest.
             usable &= np.isfinite(terrain).all(axis=0)
-        return Strip(pre, post, terrain, usable)
-
-    def _read_image(self, dataset: rasterio.DatasetReader, window: Window) -> NDArray[np.uint16]:
-        pixels: NDArray[np.uint16] = dataset.read(self._indexes, window=window)
-        if len(self._indexes) == self._bands:
-            return pixels
-        image = np.zeros((self._bands, *pixels.shape[1:]), pixels.dtype)
-        image[self._channels] = pixels
-        return image
+        return Strip(self._pre.read(row, rows), self._post.read(row, rows), terrain, usable)

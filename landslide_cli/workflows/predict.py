@@ -17,7 +17,7 @@ from landslide_cli.errors import InputError, ModelError
 from landslide_cli.event import PREDICTED, Event
 from landslide_cli.files import sha256_of
 from landslide_cli.imagery.bands import NOT_ANALYSED
-from landslide_cli.imagery.cog import BLOCK_PX, create
+from landslide_cli.imagery.cog import create
 from landslide_cli.inference.ahead import ahead
 from landslide_cli.inference.card import ModelCard
 from landslide_cli.inference.engines import Engine, Inputs, OnnxEngine, check_device, open_model
@@ -33,6 +33,8 @@ TILE_STEP_PX: Final = 32
 """Networks halve a window five times."""
 SAMPLE_ROWS: Final = 3
 """Rows of windows from which one each is taken to try engines on."""
+CACHE_BYTES: Final = 2**26
+"""Room for the blocks under way: the reader holds what it needs of them, and needs none twice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +72,7 @@ def predict(config: PredictConfig, progress: Progress = silent) -> PredictSummar
     began, analysed_px, landslide_px, total_px = perf_counter(), 0, 0, 0
     grid = _grid(event)
     with (
-        rasterio.Env(GDAL_CACHEMAX=_cache_bytes(grid, len(event.bands))),
+        rasterio.Env(GDAL_CACHEMAX=CACHE_BYTES),
         EventReader(event, card.bands) as reader,
     ):
         engine = open_engine(config.model, config.device, config.min_slope, busiest(reader, tile, SAMPLE_ROWS))
@@ -265,12 +267,6 @@ def _alternative(bands: Sequence[str], terrain: bool) -> str:
         if set(card.bands) - set(card.spare_bands) <= set(bands) and (terrain or not card.terrain):
             return f"use --model {card.name}, which reads {', '.join(card.bands)}"
     return "fetch the event again with more bands: no model runs on these"
-
-
-def _cache_bytes(grid: GeoBox, bands: int) -> int:
-    """Return room for one row of the rasters' blocks: what GDAL keeps beyond that grows with the event's height."""
-    bytes_per_pixel = 2 * bands * 2 + 4 * 4 + 1 + 1
-    return int(1.25 * bytes_per_pixel * BLOCK_PX * grid.shape[1]) + 2**25
 
 
 def _grid(event: Event) -> GeoBox:
