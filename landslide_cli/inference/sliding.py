@@ -20,6 +20,9 @@ STEPS = 2**20
 """Probabilities are rounded to whole steps of 1/STEPS: with weights of 1/PARTS every sum of them is exact in float64,
 whatever its order. A step is a ten-thousandth of a percent point."""
 
+Span = slice | NDArray[np.intp]
+"""Pixels along an axis: a slice where they are a row, which copies nothing."""
+
 
 class Reader(Protocol):
     """Gives rows of an event."""
@@ -118,8 +121,8 @@ def busiest(reader: Reader, tile: int, rows: int) -> Iterator[Mapping[str, NDArr
     """
     for number in range(rows):
         top = max(round((number + 0.5) / rows * reader.height) - tile // 2, 0)
-        strip = _read(reader, top, tile, 0, -(-reader.width // tile) * tile)
-        windows = [slice(left, left + tile) for left in range(0, reader.width, tile)]
+        strip = _read(reader, top, tile)
+        windows = [_mirrored(left, tile, reader.width) for left in range(0, reader.width, tile)]
         # A window seen without any change beats one that is not seen.
         change = [
             strip.usable[:, w].any()
@@ -136,16 +139,15 @@ def _shape(reader: Reader) -> tuple[int, int]:
 
 def _batches(reader: Reader, tops: list[int], lefts: list[int], tile: int, batch: int) -> Iterator[_Batch | _Row]:
     """Yield the windows that have anything to analyse, row by row; the end of each row is marked."""
+    at = [_mirrored(left, tile, reader.width) for left in lefts]
     for number, top in enumerate(tops):
-        strip = _read(reader, top, tile, lefts[0], lefts[-1] + tile)
-        at = [slice(left - lefts[0], left - lefts[0] + tile) for left in lefts]
+        strip = _read(reader, top, tile)
         columns = [column for column, window in enumerate(at) if strip.usable[:, window].any()]
         for first in range(0, len(columns), batch):
             taken = columns[first : first + batch]
             yield _Batch(number, taken, _inputs(strip, [at[column] for column in taken]))
         until = tops[number + 1] if number + 1 < len(tops) else reader.height
-        usable = strip.usable[max(top, 0) - top : until - top, -lefts[0] : reader.width - lefts[0]]
-        yield _Row(number, usable.copy())
+        yield _Row(number, strip.usable[max(top, 0) - top : until - top])
 
 
 def _answers(batches: Iterable[_Batch | _Row], engine: Engine) -> Iterator[_Answer | _Row]:
@@ -164,15 +166,15 @@ def _answers(batches: Iterable[_Batch | _Row], engine: Engine) -> Iterator[_Answ
             yield under_way.popleft().result()
 
 
-def _inputs(strip: Strip, windows: list[slice]) -> dict[str, NDArray[np.float32]]:
+def _inputs(strip: Strip, windows: list[Span]) -> dict[str, NDArray[np.float32]]:
     """Return the inputs of `windows`, columns of `strip`, each filled in where it lies."""
     layers: dict[str, NDArray[np.generic]] = {"pre": strip.pre, "post": strip.post}
     if strip.terrain is not None:
         layers["terrain"] = strip.terrain
     inputs = {}
     for name, layer in layers.items():
-        channels, height, _ = layer.shape
-        inputs[name] = np.empty((len(windows), channels, height, windows[0].stop - windows[0].start), np.float32)
+        channels, tile, _ = layer.shape
+        inputs[name] = np.empty((len(windows), channels, tile, tile), np.float32)
         for filled, window in zip(inputs[name], windows, strict=True):
             part = layer[:, :, window]
             known = strip.usable[:, window] if name != "terrain" else np.logical_and.reduce(np.isfinite(part))
@@ -180,23 +182,23 @@ def _inputs(strip: Strip, windows: list[slice]) -> dict[str, NDArray[np.float32]
     return inputs
 
 
-def _read(reader: Reader, top: int, rows: int, left: int, right: int) -> Strip:
-    """Read `rows` rows from `top` on, columns `left` to `right`; what lies beyond the event is its mirror image.
+def _read(reader: Reader, top: int, rows: int) -> Strip:
+    """Read `rows` rows from `top` on; what lies beyond the event is the mirror image of those that do not."""
+    first, last = max(top, 0), min(top + rows, reader.height)
+    strip = reader.read(first, last - first)
+    if last - first == rows:
+        return strip
+    at = _mirrored(top - first, rows, last - first)
+    terrain = None if strip.terrain is None else strip.terrain[:, at]
+    return Strip(strip.pre[:, at], strip.post[:, at], terrain, strip.usable[at])
+
+
+def _mirrored(begin: int, count: int, size: int) -> Span:
+    """Return where `count` pixels from `begin` on lie along an axis of `size`, which its mirror image continues.
 
     A network must never see an edge of zeros: it would be the largest change in the window.
     """
-    first, last = max(top, 0), min(top + rows, reader.height)
-    strip = reader.read(first, last - first)
-    around = ((first - top, top + rows - last), (-left, right - reader.width))
-    if around == ((0, 0), (0, 0)):
-        return strip
-
-    def pad(array: NDArray[np.generic]) -> NDArray[np.generic]:
-        return np.pad(array, ((0, 0),) * (array.ndim - 2) + around, mode="symmetric")
-
-    return Strip(
-        pre=pad(strip.pre).astype(np.uint16, copy=False),
-        post=pad(strip.post).astype(np.uint16, copy=False),
-        terrain=None if strip.terrain is None else pad(strip.terrain).astype(np.float32, copy=False),
-        usable=pad(strip.usable).astype(bool, copy=False),
-    )
+    if begin >= 0 and begin + count <= size:
+        return slice(begin, begin + count)
+    there = np.arange(begin, begin + count) % (2 * size)
+    return np.minimum(there, 2 * size - 1 - there)
