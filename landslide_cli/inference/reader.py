@@ -13,7 +13,6 @@ from rasterio.windows import Window
 
 from landslide_cli.event import Event
 from landslide_cli.imagery.bands import CLEAR, TERRAIN_BANDS
-from landslide_cli.imagery.cog import BLOCK_PX
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +34,7 @@ class _Raster:
     def __init__(self, path: Path, channels: Sequence[int | None]) -> None:
         """Open `path`; `channels` are numbers of its bands from 1 on, None for what is all 0."""
         self.dataset = rasterio.open(path)
+        self._block_px = int(self.dataset.block_shapes[0][0])
         self._there = [channel for channel, band in enumerate(channels) if band is not None]
         self._bands = [band for band in channels if band is not None]
         self._held = np.zeros((len(channels), 0, self.dataset.width), self.dataset.dtypes[0])
@@ -46,9 +46,9 @@ class _Raster:
             held = self._held[:, : self._end - self._first]
             kept = held[:, row - self._first :] if row >= self._first else held[:, :0]
             begin = row + kept.shape[1]
-            end = min(-(-(row + rows) // BLOCK_PX) * BLOCK_PX, self.dataset.height)
+            end = min(-(-(row + rows) // self._block_px) * self._block_px, self.dataset.height)
             if end - row > self._held.shape[1]:
-                self._held = np.zeros((len(kept), rows + BLOCK_PX, self.dataset.width), kept.dtype)
+                self._held = np.zeros((len(kept), rows + self._block_px, self.dataset.width), kept.dtype)
             self._held[:, : kept.shape[1]] = kept
             window, new = Window(0, begin, self.dataset.width, end - begin), self._held[:, begin - row : end - row]
             if len(self._there) == len(new):

@@ -1,7 +1,7 @@
 """Two maps of landslides, one against the other."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
@@ -70,6 +70,7 @@ def compare(before: Mapped, after: Mapped, crs: str) -> list[tuple[BaseGeometry,
         are on the ellipsoid; `overlap` is the share of the union of both outlines that both hold (IoU). The largest
         come first.
     """
+    before, after = (replace(side, hidden=_valid(side.hidden).tolist()) for side in (before, after))
     sides = tuple(_valid(side.outlines) for side in (before, after))
     members = _groups(*sides)
     old, new = ([_joined(outlines[of]) for of in groups] for outlines, groups in zip(sides, members, strict=True))
@@ -159,7 +160,7 @@ def _missing(lacking: Mapped, outlines: Sequence[BaseGeometry], side: str) -> li
 
 def _seen(side: Mapped, outlines: Sequence[BaseGeometry]) -> list[BaseGeometry]:
     """Return what of each outline the map of `side` analysed."""
-    return clipped(outlines, side.area, list(_valid(side.hidden)))
+    return clipped(outlines, side.area, side.hidden)
 
 
 def _growth(old: BaseGeometry, new: BaseGeometry) -> str:
