@@ -47,11 +47,13 @@ def main() -> None:
 
 
 def true_colour(path: Path) -> Picture:
-    """Read an image as (3, H, W) uint8, stretched between its darkest and its brightest ground."""
+    """Read an image of an event as (3, H, W) uint8, stretched between its darkest and its brightest clear ground."""
     with rasterio.open(path) as source:
         dn = source.read([source.descriptions.index(band) + 1 for band in TRUE_COLOUR]).astype(np.float32)
     seen = (dn > 0).all(axis=0)
-    low, high = np.percentile(dn[:, seen], [1, 97], axis=1)
+    with rasterio.open(path.with_name("clear.tif")) as source:
+        clear = seen & (source.read(1) == 1)
+    low, high = np.percentile(dn[:, clear if clear.any() else seen], [1, 99], axis=1)
     stretched = (dn - low[:, None, None]) / (high - low)[:, None, None]
     return (255 * np.clip(np.where(seen, stretched, 1), 0, 1) ** 0.8).astype(np.uint8)
 
