@@ -31,6 +31,8 @@ def test_numbers_stay_in_their_range_and_differ() -> None:
         assert 0 < min(nature.snow_above) <= 1
         assert 0.002 < nature.fresh_share < 0.25
         assert 10 <= nature.source_deg < 35
+        assert 0 <= nature.managed < 1
+        assert 5 < nature.canopy_m < 40
     assert len({nature.fresh_share for nature in natures}) == 200
     assert {nature.air > 0 for nature in natures} == {nature.sea > 0 for nature in natures} == {True, False}
     assert draw_nature(np.random.default_rng(3)).fresh_share == natures[3].fresh_share
@@ -39,6 +41,8 @@ def test_numbers_stay_in_their_range_and_differ() -> None:
 def test_a_plain_event_is_the_table_itself() -> None:
     assert np.array_equal(PLAIN.spectra, SPECTRA)
     assert not PLAIN.air
+    assert not PLAIN.managed
+    assert not PLAIN.ragged
     assert set(PLAIN.changes) == {Change.FIELD, Change.CLEAR_CUT}
 
 
