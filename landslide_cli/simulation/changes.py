@@ -42,13 +42,10 @@ def change_ground(
     before: Floats, after: Floats, codes: Codes, terrain: Terrain, nature: Nature, rng: np.random.Generator
 ) -> None:
     """Change shares (materials, h, w) of both dates as `nature` says, in place; `codes` (h, w) tells where and why."""
-    for kind, amount in nature.changes.items():
+    for kind in nature.changes:
         if kind in _KINDS:
             earlier = after.copy()
-            if kind is Change.CLEAR_CUT:
-                _clear_cuts(after, terrain, amount, rng, nature.ragged)
-            else:
-                _KINDS[kind](after, terrain, amount, rng)
+            _KINDS[kind](after, terrain, nature, rng)
             mark(codes, kind, earlier, after)
     for kind, adorn in ((Change.SEASON, _season), (Change.SNOW, _snow)):
         if kind in nature.changes:
@@ -76,15 +73,15 @@ def _places(wanted: npt.NDArray[np.floating], count: int, rng: np.random.Generat
     return [divmod(int(min(place, cumulative.size - 1)), wanted.shape[1]) for place in drawn]
 
 
-def _clear_cuts(after: Floats, terrain: Terrain, amount: float, rng: np.random.Generator, ragged: float = 0.0) -> None:
+def _clear_cuts(after: Floats, terrain: Terrain, nature: Nature, rng: np.random.Generator) -> None:
     """Patches of forest that are gone: some rectangles, some as ragged as what beetles or wind left to fell."""
     forest = after[Material.BROADLEAF] + after[Material.CONIFER]
     rows, columns = np.nonzero((forest > 0.7) & (terrain.slope_deg(1.5) < 28.0))
     if rows.size == 0:
         return
     y, x = np.ogrid[: forest.shape[0], : forest.shape[1]]
-    uneven = fractal(forest.shape, rng, exponent=2.2, longest_px=40) if ragged else None
-    for _ in range(max(1, round(forest.size * GSD_M**2 / 1e6 * amount))):
+    uneven = fractal(forest.shape, rng, exponent=2.2, longest_px=40) if nature.ragged else None
+    for _ in range(max(1, round(forest.size * GSD_M**2 / 1e6 * nature.changes[Change.CLEAR_CUT]))):
         place = rng.integers(rows.size)
         angle = rng.uniform(0.0, np.pi)
         half = rng.uniform(4.0, 13.0, 2)
@@ -92,7 +89,7 @@ def _clear_cuts(after: Floats, terrain: Terrain, amount: float, rng: np.random.G
         v = (y - rows[place]) * np.cos(angle) - (x - columns[place]) * np.sin(angle)
         reach = np.maximum(np.abs(u) / half[0], np.abs(v) / half[1])
         if uneven is not None:
-            reach = reach + rng.uniform(0.0, ragged) * uneven
+            reach = reach + rng.uniform(0.0, nature.ragged) * uneven
         cut = (reach < 1.0) & (forest > 0.3)
         slash = rng.uniform(0.25, 0.6)
         after[:, cut] *= 0.15
@@ -100,8 +97,9 @@ def _clear_cuts(after: Floats, terrain: Terrain, amount: float, rng: np.random.G
         after[Material.SOIL, cut] += 0.85 * (1.0 - slash)
 
 
-def _fires(after: Floats, terrain: Terrain, amount: float, rng: np.random.Generator) -> None:
+def _fires(after: Floats, terrain: Terrain, nature: Nature, rng: np.random.Generator) -> None:
     """Burnt patches: char where it burned hot, browned plants where it did not."""
+    amount = nature.changes[Change.FIRE]
     shape = terrain.shape
     plants = after[list(PLANTS)].sum(axis=0)
     for place in _places(plants, int(rng.integers(1, 4)), rng):
@@ -111,8 +109,9 @@ def _fires(after: Floats, terrain: Terrain, amount: float, rng: np.random.Genera
         convert(after, 0.6 * (burnt - severity), {Material.DEAD_WOOD: 0.7, Material.DRY_GRASS: 0.3}, PLANTS)
 
 
-def _dieback(after: Floats, terrain: Terrain, amount: float, rng: np.random.Generator) -> None:
+def _dieback(after: Floats, terrain: Terrain, nature: Nature, rng: np.random.Generator) -> None:
     """Conifers that beetles or drought killed, in groups that grow together; some of them are felled."""
+    amount = nature.changes[Change.DIEBACK]
     shape = terrain.shape
     groups = fractal(shape, rng, exponent=1.5) + 1.2 * fractal(shape, rng, exponent=3.0, shortest_px=30)
     dead = ramp(groups, 2.6 - 1.6 * amount, 3.2 - 1.6 * amount)
@@ -123,8 +122,9 @@ def _dieback(after: Floats, terrain: Terrain, amount: float, rng: np.random.Gene
     )
 
 
-def _floods(after: Floats, terrain: Terrain, amount: float, rng: np.random.Generator) -> None:
+def _floods(after: Floats, terrain: Terrain, nature: Nature, rng: np.random.Generator) -> None:
     """A river that turned muddy, left its bed, or left gravel where it ran."""
+    amount = nature.changes[Change.FLOOD]
     shape = terrain.shape
     convert(after, np.full(shape, rng.uniform(0.3, 1.0), np.float32), {Material.MUDDY_WATER: 1.0}, (Material.WATER,))
     width = 25.0 + 120.0 * amount * (0.6 + 0.5 * fractal(shape, rng, exponent=2.8, shortest_px=20))
@@ -135,8 +135,9 @@ def _floods(after: Floats, terrain: Terrain, amount: float, rng: np.random.Gener
     convert(after, reached * (1.0 - gravel) * 0.9, {Material.MUDDY_WATER: 1.0}, land)
 
 
-def _quarries(after: Floats, terrain: Terrain, amount: float, rng: np.random.Generator) -> None:
+def _quarries(after: Floats, terrain: Terrain, nature: Nature, rng: np.random.Generator) -> None:
     """Pits and building ground that were opened or grew; one of them may lie on a hillside."""
+    amount = nature.changes[Change.QUARRY]
     shape = terrain.shape
     slope = terrain.slope_deg(2.0)
     dry = 1.0 - after[Material.WATER] - after[Material.MUDDY_WATER]
@@ -175,15 +176,16 @@ def lines(terrain: Terrain, count: int, rng: np.random.Generator, width_px: floa
     return np.asarray(np.clip(gaussian_filter(hits, 0.5) * np.float32(2.2 * width_px), 0.0, 1.0), dtype=np.float32)
 
 
-def _roads(after: Floats, terrain: Terrain, amount: float, rng: np.random.Generator) -> None:
+def _roads(after: Floats, terrain: Terrain, nature: Nature, rng: np.random.Generator) -> None:
     """New roads and their cuts, bare as a scar and long as one."""
+    amount = nature.changes[Change.ROAD]
     cut = lines(terrain, 1 + round(3 * amount), rng, rng.uniform(0.5, 1.0))
     land = tuple(material for material in Material if material not in (Material.WATER, Material.MUDDY_WATER))
     soil = Material(rng.choice((Material.SOIL, Material.GRAVEL, Material.ROCK)))
     convert(after, cut, {soil: 0.8, Material.ASPHALT: 0.2}, land)
 
 
-_KINDS: Final[Mapping[Change, Callable[[Floats, Terrain, float, np.random.Generator], None]]] = {
+_KINDS: Final[Mapping[Change, Callable[[Floats, Terrain, Nature, np.random.Generator], None]]] = {
     Change.CLEAR_CUT: _clear_cuts,
     Change.FIRE: _fires,
     Change.DIEBACK: _dieback,

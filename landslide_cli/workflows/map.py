@@ -53,7 +53,6 @@ def map_event(config: MapConfig, progress: Progress = silent) -> MapSummary:
         LandslideError: what any of the three steps raises.
     """
     # What cannot be used should be known before an hour of downloads.
-    # What cannot be used should be known before an hour of downloads.
     card = read_card(config.predict.model)
     prediction.check_options(config.predict, card)
     outlines.check_options(config.vectorize, _threshold(config, card), terrain=not config.fetch.no_dem)
