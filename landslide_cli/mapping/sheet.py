@@ -196,17 +196,18 @@ def _map(frame: "Axes", report: Report) -> float:
     )
     tolerance_m = scale * 0.05 / 1000
     hidden = _outline(report.not_analysed.polygons, tolerance_m)
-    frame.add_patch(PathPatch(hidden, facecolor=(1, 1, 1, 0.35), edgecolor="#333333", linewidth=0.4, hatch="/////"))
+    # Artists, not patches: of a patch the extent is computed, which takes seconds and is known.
+    frame.add_artist(PathPatch(hidden, facecolor=(1, 1, 1, 0.35), edgecolor="#333333", linewidth=0.4, hatch="/////"))
     groups: dict[str, list[BaseGeometry]] = {colour: [] for _, _, colour in CONFIDENCE_CLASSES}
     for polygon, record in zip(report.landslides.polygons, report.landslides.records, strict=True):
         if polygon is not None:
             groups[confidence_colour(record["confidence"])].append(polygon)
     for colour, polygons in groups.items():
         ink = _rgb(colour)
-        frame.add_patch(
+        frame.add_artist(
             PathPatch(_outline(polygons, tolerance_m), facecolor=(*ink, 0.55), edgecolor=ink, linewidth=0.7)
         )
-    frame.add_patch(PathPatch(_outline([report.aoi], 0), fill=False, edgecolor="black", linewidth=1.2, linestyle="--"))
+    frame.add_artist(PathPatch(_outline([report.aoi], 0), fill=False, edgecolor="black", linewidth=1.2, linestyle="--"))
     _coordinates(frame, scale)
     return scale
 

@@ -12,7 +12,6 @@ from odc.geo.geobox import GeoBox
 from odc.geo.geom import Geometry
 from rasterio.transform import Affine
 from rasterio.windows import Window
-from scipy import ndimage
 from shapely.geometry import box
 from shapely.geometry.base import BaseGeometry
 
@@ -317,7 +316,11 @@ def _pixels(event: Event, regions: Regions, percent: NDArray[np.uint8], analysed
     """Return what is known of the pixels of all regions."""
     rows, columns, region = regions.members()
     # What lies at the rim of the grid touches what was not analysed too.
-    inner = ndimage.binary_erosion(analysed, np.ones((3, 3), bool))
+    around = np.pad(analysed, 1)
+    inner = np.ones(len(rows), bool)
+    for down in range(3):
+        for right in range(3):
+            inner &= around[rows + down, columns + right]
     return Pixels(
         region=region,
         rows=rows,
@@ -325,13 +328,13 @@ def _pixels(event: Event, regions: Regions, percent: NDArray[np.uint8], analysed
         percent=percent[rows, columns],
         terrain=_values(event.path("terrain"), rows, columns) if event.has("terrain") else None,
         scenes=_values(event.path("sources"), rows, columns),
-        at_edge=~inner[rows, columns],
+        at_edge=~inner,
     )
 
 
 def _values(path: Path, rows: NDArray[np.int32], columns: NDArray[np.int32]) -> NDArray[Any]:
     """Return (C, N) the values of a raster at N pixels in order of rows; it is read in strips."""
-    with rasterio.Env(GDAL_CACHEMAX=CACHE_BYTES), rasterio.open(path) as source:
+    with rasterio.Env(GDAL_CACHEMAX=CACHE_BYTES), rasterio.open(path, num_threads="all_cpus") as source:
         values = np.empty((source.count, len(rows)), source.dtypes[0])
         for top in range(0, source.height, BLOCK_PX):
             here = slice(*np.searchsorted(rows, (top, top + BLOCK_PX)))
