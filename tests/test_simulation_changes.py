@@ -45,6 +45,20 @@ def test_ragged_clear_cuts_have_longer_edges(terrain: Terrain) -> None:
     assert edges[1] > 1.1 * edges[0]
 
 
+def test_most_pits_were_there_before_and_only_what_they_grew_by_is_a_change(terrain: Terrain) -> None:
+    grown = 0
+    for seed in range(8):
+        surface = make_surface(terrain, np.random.default_rng(seed), CASES[Change.QUARRY])
+        plain = make_surface(terrain, np.random.default_rng(seed), Nature(changes={}))
+        old = 0.5 * np.abs(surface.before - plain.before).sum(axis=0) > 0.5
+        grown += old.any()
+        difference = 0.5 * np.abs(surface.after - surface.before).sum(axis=0)
+        assert (difference[surface.changes == Change.QUARRY] > CHANGED).all()
+        if old.any():
+            assert difference[old].mean() < 0.2
+    assert grown >= 4
+
+
 def test_without_changes_both_dates_are_one(terrain: Terrain) -> None:
     surface = make_surface(terrain, np.random.default_rng(8), Nature(changes={}))
     assert np.array_equal(surface.before, surface.after)
