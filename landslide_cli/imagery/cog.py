@@ -63,7 +63,7 @@ def create(
         "crs": str(geobox.crs), "transform": geobox.transform, "nodata": nodata,
         "tiled": True, "blockxsize": BLOCK_PX, "blockysize": BLOCK_PX,
         # Fast and small enough: this file lives only until it is copied.
-        "compress": "zstd", "zstd_level": 1, "bigtiff": "if_safer",
+        "compress": "zstd", "zstd_level": 1, "num_threads": "all_cpus", "bigtiff": "if_safer",
     }  # fmt: skip
     try:
         with writing(path):

@@ -61,8 +61,8 @@ class OnnxEngine:
 
     calls = 1
 
-    def __init__(self, path: Path, provider: str = "cpu") -> None:
-        """Load `path` for `provider`: `tensorrt`, `cuda` or `cpu`.
+    def __init__(self, path: Path, provider: str = "cpu", *, optimised: bool = True) -> None:
+        """Load `path` for `provider`: `tensorrt`, `cuda` or `cpu`; not `optimised` is quicker, to read the card.
 
         Raises:
             ModelError: the file is no ONNX model, has no card, or not the inputs its card promises; or the provider
@@ -76,6 +76,8 @@ class OnnxEngine:
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 4
         options.intra_op_num_threads = processors()
+        if not optimised:
+            options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
         wanted: list[Any] = [_PROVIDERS[provider]]
         if provider == "tensorrt":
             wanted = [(_PROVIDERS[provider], {"trt_fp16_enable": True}), _PROVIDERS["cuda"]]

@@ -313,7 +313,8 @@ def _save_block(path: Path, grid: GeoBox, dn: NDArray[np.uint16], source: NDArra
         atomic(path) as temporary,
         rasterio.open(
             temporary, "w", driver="GTiff", dtype="uint16", count=count, height=height, width=width,
-            compress="zstd", zstd_level=1, tiled=True, transform=grid.transform, crs=str(grid.crs),
+            compress="zstd", zstd_level=1, num_threads="all_cpus", tiled=True, transform=grid.transform,
+            crs=str(grid.crs),
         ) as target,
     ):  # fmt: skip
         target.write(stack)

@@ -212,7 +212,9 @@ def read_card(model: str) -> ModelCard:
     Raises:
         ModelError: there is no such model, or it cannot be loaded.
     """
-    return open_engine(model, "cpu", 0).card
+    if model in DETECTORS:
+        return DETECTORS[model](0).card
+    return OnnxEngine(find_model(model), optimised=False).card
 
 
 def find_model(model: str) -> Path:
@@ -261,7 +263,7 @@ def check_suits(card: ModelCard, bands: Sequence[str], *, terrain: bool, where: 
 
 def _alternative(bands: Sequence[str], terrain: bool) -> str:
     """Say which model would run."""
-    candidates = [OnnxEngine(path).card for path in shipped_models().values()]
+    candidates = [OnnxEngine(path, optimised=False).card for path in shipped_models().values()]
     candidates += [detector(0).card for detector in DETECTORS.values()]
     for card in candidates:
         if set(card.bands) - set(card.spare_bands) <= set(bands) and (terrain or not card.terrain):
