@@ -32,22 +32,25 @@ def resample(
         source: its grid.
         target: the grid wanted, not much coarser than `source`.
         nodata: marks the unknown in both; it does not spread into what is known.
-        method: how values between pixels are made.
+        method: how values between pixels are made: bilinear, or nearest.
     """
     if source == target:
         return stack
     count, height, width = stack.shape
     profile = {"driver": "GTiff", "count": count, "height": height, "width": width, "dtype": stack.dtype}
+    unknown: dict[str, Any] = {"src_nodata": nodata, "nodata": nodata}
+    if (stack != nodata).all() and not np.isnan(nodata):
+        # GDAL gives the same where it need not look for what is unknown, in a third of the time.
+        unknown = {"INIT_DEST": str(nodata)}
     rows, columns = target.shape
     with MemoryFile() as memory:
-        with memory.open(**profile, crs=str(source.crs), transform=source.transform, nodata=nodata) as plain:
+        with memory.open(**profile, crs=str(source.crs), transform=source.transform) as plain:
             plain.write(stack)
         with (
             memory.open() as plain,
             WarpedVRT(
                 plain, crs=str(target.crs), transform=target.transform, height=rows, width=columns,
-                src_nodata=nodata, nodata=nodata, resampling=method, tolerance=TOLERANCE_PX, NUM_THREADS="ALL_CPUS",
-                **FIXED_KERNEL,
+                resampling=method, tolerance=TOLERANCE_PX, NUM_THREADS="ALL_CPUS", **unknown, **FIXED_KERNEL,
             ) as warped,
         ):  # fmt: skip
             resampled: NDArray[Number] = warped.read()

@@ -99,8 +99,8 @@ def _clear_cuts(_before: Floats, after: Floats, terrain: Terrain, nature: Nature
 def _felled(rng: np.random.Generator) -> Mixture:
     """What covers the ground where trees were felled: slash, what grew under them, soil in the tracks.
 
-    In the middle near the damaged forest of a real pair, Czechia 2019 and 2020: reflectance x 10000 of about 830 in
-    B04, 2150 in B08 and 2400 in B11, greener and redder in the infrared than soil.
+    Near the median of damaged forest in real pairs, Czechia 2019 and 2020: reflectance x 10000 of 830 in B04, 2150 in
+    B08 and 2420 in B11, where soil as bright in B04 has less in both.
     """
     soil, green, dead = rng.uniform(0.05, 0.3), rng.uniform(0.0, 0.3), rng.uniform(0.2, 0.7)
     rest = 1.0 - soil - green
