@@ -261,8 +261,9 @@ def _why_no_gpu(name: str) -> str | None:
 def _why_no_openvino(name: str) -> str | None:
     if find_spec("openvino") is None:
         return 'not installed; pip install "landslide[openvino]"'
-    # In 3 of 13 processes with both, what OpenVINO compiled answered wrongly, by up to 99 points; in none of 14 without
-    # torch (OpenVINO 2026.4, torch 2.14). Other processes with both ended in a segmentation fault.
+    # In 3 of 13 processes with both, what OpenVINO compiled answered wrongly, by up to 99 points (OpenVINO 2026.4,
+    # torch 2.14); others with both ended in a segmentation fault. Without torch it happened once in some 20, on a busy
+    # machine: engines are tried on windows of the event before they are used.
     if "torch" in sys.modules:
         return "torch is loaded in the same process, beside which its answers can be wrong"
     import openvino

@@ -3,8 +3,8 @@
     python tests/benchmarks/ablation.py --dataset DATASET --work FOLDER
 
 Each network learns from random weights, by the recipe of the shipped ones cut to `--epochs`, and is measured on the
-test windows at the best threshold on the validation windows. Prints a Markdown table. Ten minutes for each epoch of
-all four on two processor cores; run again, it goes on where it was cut.
+test windows at the best threshold on the validation windows. Prints a Markdown table. Twenty minutes for each epoch
+of all four on two processor cores; run again, it goes on where it was cut.
 """
 
 import argparse
@@ -32,8 +32,8 @@ RECIPE = Path(__file__).parents[2] / "examples" / "weights.toml"
 VARIANTS = {
     "bbunet, 12 bands, terrain": ("bbunet", None, True),
     "bbunet, 12 bands, no terrain (flat)": ("bbunet", None, False),
-    "bbunet, B02, B03 and B04, terrain": ("bbunet", "B02,B03,B04", True),
     "unet-siam-diff, 12 bands": ("unet-siam-diff", None, True),
+    "bbunet, B02, B03 and B04, terrain": ("bbunet", "B02,B03,B04", True),
 }
 """Network, bands (all where not given), and whether it is given the terrain."""
 
