@@ -8,7 +8,7 @@ import numpy.typing as npt
 from scipy.ndimage import gaussian_filter
 
 from landslide_cli.imagery.bands import GSD_M
-from landslide_cli.simulation.arrays import Codes, Floats, fractal, line_noise, ramp
+from landslide_cli.simulation.arrays import Codes, Flags, Floats, fractal, line_noise, ramp
 from landslide_cli.simulation.nature import Change, Nature
 from landslide_cli.simulation.spectra import PLANTS, Material
 from landslide_cli.simulation.terrain import Terrain
@@ -38,7 +38,11 @@ def convert(
 
 def mark(codes: Codes, kind: Change, before: Floats, after: Floats) -> None:
     """Write `kind` where shares, or their differences, (materials, h, w) are not the same, in place."""
-    codes[0.5 * np.abs(after - before).sum(axis=0) > CHANGED] = kind
+    codes[_differ(before, after)] = kind
+
+
+def _differ(before: Floats, after: Floats) -> Flags:
+    return np.asarray(0.5 * np.abs(after - before).sum(axis=0) > CHANGED)
 
 
 def change_ground(
@@ -51,7 +55,7 @@ def change_ground(
             adorn(before, after, terrain, nature, rng)
             mark(codes, kind, earlier, after - before)
     # A pit that was there on both dates may lie where a field changed.
-    codes[0.5 * np.abs(after - before).sum(axis=0) <= CHANGED] = 0
+    codes[~_differ(before, after)] = 0
 
 
 def blob(shape: tuple[int, int], centre: Sequence[float], radius_px: float, rng: np.random.Generator) -> Floats:

@@ -152,9 +152,13 @@ def on_iburi(models: Sequence[str]) -> None:
     """
     folder = DATA / "iburi2018"
     with TemporaryDirectory() as work:
-        files = {"pre": (str(folder / "pre"),), "post": (str(folder / "post"),), "dem": str(folder / "dem.tif")}
-        fetch(FetchConfig(out=Path(work) / "iburi", event_date="2018-09-06", yes=True, **files))  # type: ignore[arg-type]
-        event = Event.open(Path(work) / "iburi")
+        out = Path(work) / "iburi"
+        fetch(
+            FetchConfig(
+                out, "2018-09-06", pre=(str(folder / "pre"),), post=(str(folder / "post"),), dem=str(folder / "dem.tif")
+            )
+        )
+        event = Event.open(out)
         images = {}
         for name in ("pre", "post", "terrain", "clear"):
             with rasterio.open(event.path(name)) as source:
