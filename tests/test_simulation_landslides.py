@@ -1,9 +1,10 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from shapely.geometry import box
 
 from landslide_cli.simulation.landslides import (
-    SIZES_M2,
     Scars,
     draw_areas_m2,
     make_scars,
@@ -24,10 +25,10 @@ def scars(terrain: Terrain) -> Scars:
 
 
 def test_areas_follow_the_law_between_their_bounds() -> None:
-    areas = draw_areas_m2(3e7, np.random.default_rng(0))
-    assert areas.min() >= SIZES_M2[0]
-    assert areas.max() <= SIZES_M2[1]
-    assert 3e7 <= areas.sum() < 3e7 + SIZES_M2[1]
+    smallest, largest = PLAIN.sizes_m2
+    areas = draw_areas_m2(3e7, np.random.default_rng(0), PLAIN.sizes_m2)
+    assert smallest <= areas.min() < areas.max() <= largest
+    assert 3e7 <= areas.sum() < 3e7 + largest
     # The slope of the number of larger landslides is one less than that of their density, 2.4 in the tail.
     counts = [(areas > limit).sum() for limit in (4000, 16_000)]
     exponent = np.log(counts[0] / counts[1]) / np.log(4.0)
@@ -75,14 +76,14 @@ def test_a_mapped_outline_is_laid_downhill() -> None:
     # Five times as long as wide.
     outline = outline_of(box(0, 0, 500, 100).segmentize(50))
     assert outline is not None
-    sizes = (20_000.0, 60_000.0)
+    large = replace(PLAIN, sizes_m2=(20_000.0, 60_000.0))
     scars = make_scars(
-        hillside, np.random.default_rng(3), share=1e-6, sizes_m2=sizes, outlines=[outline] * 3, allowed=rows < 90
+        hillside, np.random.default_rng(3), share=1e-6, nature=large, outlines=[outline] * 3, allowed=rows < 90
     )
     (slide,) = scars.slides
     assert scars.cover.sum() * 100 == pytest.approx(slide.area_m2, rel=0.02)
     for seed in range(20):
-        scars = make_scars(hillside, np.random.default_rng(seed), share=1e-6, sizes_m2=sizes, outlines=[outline])
+        scars = make_scars(hillside, np.random.default_rng(seed), share=1e-6, nature=large, outlines=[outline])
         down, across = (np.ptp(axis) + 1 for axis in np.nonzero(scars.truth))
         assert down > 1.3 * across
 
@@ -95,7 +96,28 @@ def test_what_is_no_shape_is_none() -> None:
 def test_they_start_on_ground_as_steep_as_it_takes(terrain: Terrain) -> None:
     slope = terrain.slope_deg(1.0)
     for source_deg in (15.0, 32.0):
-        scars = make_scars(terrain, np.random.default_rng(2), share=0.01, source_deg=source_deg)
+        scars = make_scars(terrain, np.random.default_rng(2), share=0.01, nature=replace(PLAIN, source_deg=source_deg))
         crowns = [slope[tuple(slide.path[0].round().astype(int))] for slide in scars.slides]
         assert crowns
         assert min(crowns) > source_deg
+
+
+def test_gentle_ground_fails_where_it_is_steepest(terrain: Terrain) -> None:
+    hills = replace(terrain, elevation_m=terrain.elevation_m * np.float32(0.3))
+    slope = hills.slope_deg(1.0)
+    assert slope.max() < PLAIN.source_deg
+    assert not make_scars(hills, np.random.default_rng(2), share=0.01).slides
+    scars = make_scars(hills, np.random.default_rng(2), share=0.01, nature=replace(PLAIN, failing_share=0.4))
+    crowns = [slope[tuple(slide.path[0].round().astype(int))] for slide in scars.slides]
+    assert len(crowns) > 10
+    assert min(crowns) >= np.quantile(slope, 0.6)
+
+
+def test_landslides_crowd_as_closely_as_they_are_told(terrain: Terrain) -> None:
+    blocks = []
+    for clustering in (0.0, 2.0):
+        nature = replace(PLAIN, source_deg=5.0, clustering=clustering)
+        truth = make_scars(terrain, np.random.default_rng(3), share=0.03, nature=nature).truth
+        height, width = (side // 50 * 50 for side in truth.shape)
+        blocks.append(truth[:height, :width].reshape(height // 50, 50, width // 50, 50).mean(axis=(1, 3)).std())
+    assert blocks[1] > 1.3 * blocks[0]

@@ -31,6 +31,8 @@ def test_numbers_stay_in_their_range_and_differ() -> None:
         assert 0 < min(nature.snow_above) <= 1
         assert 0.002 < nature.fresh_share < 0.25
         assert 10 <= nature.source_deg < 35
+        assert 0 < nature.failing_share < 1
+        assert 0.5 < nature.clustering < 2
         assert 0 <= nature.managed < 1
         assert 5 < nature.canopy_m < 40
     assert len({nature.fresh_share for nature in natures}) == 200

@@ -8,7 +8,7 @@ from conftest import write_raster
 
 from landslide_cli.errors import InputError
 from landslide_cli.simulation.arrays import fractal
-from landslide_cli.simulation.relief import read_terrain, with_rivers
+from landslide_cli.simulation.relief import FLATTEST, read_terrain, with_rivers
 from landslide_cli.simulation.terrain import flow
 
 
@@ -16,7 +16,7 @@ def test_a_tilted_plane_stays_one(tmp_path: Path) -> None:
     rows, columns = np.indices((150, 160), dtype=np.float32)
     path = write_raster(tmp_path / "dem.tif", 100 + 9 * rows + 12 * columns, pixel=30)
     for seed in range(6):
-        terrain = read_terrain(path, (300, 330), np.random.default_rng(seed))
+        terrain = read_terrain(path, (300, 330), np.random.default_rng(seed), flattest=1.0)
         assert terrain.shape == (300, 330)
         inner = terrain.slope_deg()[10:-10, 10:-10]
         assert np.allclose(np.tan(np.radians(inner)), 0.5, atol=0.01)
@@ -28,13 +28,25 @@ def test_shrunk_mountains_keep_their_slopes_and_move_closer(tmp_path: Path) -> N
     path = write_raster(tmp_path / "dem.tif", 500 + 15 * np.abs(columns % 40 - 20) + 0 * rows, pixel=30)
     apart = []
     for seed in range(8):
-        terrain = read_terrain(path, (300, 300), np.random.default_rng(seed))
+        terrain = read_terrain(path, (300, 300), np.random.default_rng(seed), flattest=1.0)
         flank = np.median(np.tan(np.radians(terrain.slope_deg()[20:-20, 20:-20])))
         assert flank == pytest.approx(0.5, abs=0.05)
         apart.append(np.ptp(terrain.elevation_m) * 4)
     assert 350 < min(apart) < 700
     assert 700 < max(apart) < 1250
-    assert np.ptp(read_terrain(path, (300, 300), np.random.default_rng(0), shrunk=1.0).elevation_m) > 280
+    assert np.ptp(read_terrain(path, (300, 300), np.random.default_rng(0), shrunk=1.0, flattest=1.0).elevation_m) > 280
+
+
+def test_flattened_ground_is_gentler_by_a_factor_from_event_to_event(tmp_path: Path) -> None:
+    rows, columns = np.indices((150, 160), dtype=np.float32)
+    path = write_raster(tmp_path / "dem.tif", 100 + 9 * rows + 12 * columns, pixel=30)
+    rises = []
+    for seed in range(8):
+        slope = read_terrain(path, (300, 330), np.random.default_rng(seed)).slope_deg()[10:-10, 10:-10]
+        assert np.ptp(slope) < 1
+        rises.append(float(np.tan(np.radians(np.median(slope)))))
+    assert 0.5 * FLATTEST - 0.01 < min(rises) < 0.3
+    assert 0.4 < max(rises) < 0.51
 
 
 def test_what_lies_on_the_ground_is_turned_mirrored_and_shrunk_with_it(tmp_path: Path) -> None:
@@ -94,6 +106,6 @@ def test_water_gathers_in_the_valley_and_none_is_lost() -> None:
 
 
 def test_real_ground_is_as_steep_as_it_is(shared_data: Path) -> None:
-    terrain = read_terrain(shared_data / "kaghan" / "AW3D30.tif", (600, 500), np.random.default_rng(1))
+    terrain = read_terrain(shared_data / "kaghan" / "AW3D30.tif", (600, 500), np.random.default_rng(1), flattest=1.0)
     assert 15 < np.median(terrain.slope_deg(1.5)) < 40
     assert 5 < terrain.river_m.min() + 10 < 400

@@ -13,10 +13,9 @@ from shapely.geometry import Polygon
 
 from landslide_cli.imagery.bands import GSD_M
 from landslide_cli.simulation.arrays import Codes, Flags, Floats, fractal, ramp
-from landslide_cli.simulation.nature import PLAIN
+from landslide_cli.simulation.nature import PLAIN, Nature
 from landslide_cli.simulation.terrain import Terrain
 
-SIZES_M2 = (400.0, 60_000.0)
 SHARE_OF_OUTLINES = 0.5
 """Landslides that take the shape of a mapped one, where there are any."""
 FINER = 4
@@ -60,7 +59,7 @@ class Scars:
         return (self.cover >= 0.5).astype(np.uint8)
 
 
-def draw_areas_m2(total_m2: float, rng: np.random.Generator, sizes_m2: tuple[float, float] = SIZES_M2) -> Floats:
+def draw_areas_m2(total_m2: float, rng: np.random.Generator, sizes_m2: tuple[float, float]) -> Floats:
     """Areas within `sizes_m2` that add up to about `total_m2`, largest first; (n,) float32."""
     areas: list[float] = []
     drawn_m2 = 0.0
@@ -77,24 +76,21 @@ def make_scars(
     rng: np.random.Generator,
     *,
     share: float,
+    nature: Nature = PLAIN,
     allowed: Flags | None = None,
-    sizes_m2: tuple[float, float] = SIZES_M2,
-    source_deg: float = PLAIN.source_deg,
-    spread: float = PLAIN.fresh_spread,
     outlines: Sequence[Outline] = (),
 ) -> Scars:
-    """Landslides whose areas add up to about `share` of the terrain.
+    """Landslides whose areas add up to about `share` of the terrain, of the sizes and steepness that `nature` says.
 
-    They start only where `allowed` on ground steeper than `source_deg`, have areas within `sizes_m2` and differ in
-    the logarithm of their brightness by `spread`; some take the shape of one of `outlines`, turned so that it runs
-    downhill.
+    They start only where `allowed`; some take the shape of one of `outlines`, turned so that it runs downhill.
     """
     shape = terrain.shape
     smooth_m = gaussian_filter(terrain.elevation_m, 1.5, mode="nearest")
     descent = tuple(-g for g in terrain.gradient(2.0))
     steep = terrain.slope_deg(1.0)
+    source_deg = min(nature.source_deg, float(np.quantile(steep, 1.0 - nature.failing_share)))
     # Triggering is patchy: a storm cell or a rupture has a centre.
-    intensity = np.exp(1.1 * fractal(shape, rng, exponent=3.0, shortest_px=40))
+    intensity = np.exp(nature.clustering * fractal(shape, rng, exponent=3.0, shortest_px=40))
     weight = ramp(steep, source_deg, source_deg + 15.0) * intensity * (steep > source_deg)
     if allowed is not None:
         weight = weight * allowed
@@ -111,14 +107,14 @@ def make_scars(
     ragged = fractal(shape, rng, exponent=2.0, longest_px=12)
     regional = fractal(shape, rng, exponent=3.0, shortest_px=60)
     slides = []
-    for area_m2 in draw_areas_m2(share * shape[0] * shape[1] * GSD_M**2, rng, sizes_m2):
+    for area_m2 in draw_areas_m2(share * shape[0] * shape[1] * GSD_M**2, rng, nature.sizes_m2):
         slide = _run(float(area_m2), cumulative, smooth_m, descent, rng)
         if slide is not None:
             outline = None
             if len(outlines) and rng.random() < SHARE_OF_OUTLINES:
                 outline = outlines[int(rng.integers(len(outlines)))]
             soil = float(regional[tuple(slide.path[0].astype(int))])
-            _paint(slide, scars, ragged, soil, spread, outline, rng)
+            _paint(slide, scars, ragged, soil, nature.fresh_spread, outline, rng)
             slides.append(slide)
     return Scars(tuple(slides), scars.cover, scars.soil, scars.brightness, scars.plants)
 

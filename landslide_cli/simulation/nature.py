@@ -55,6 +55,10 @@ class Nature:
     """Share of the ground that fails in the event."""
     source_deg: float = 25.0
     """Steepness from which the ground fails here."""
+    failing_share: float = 0.0
+    """At least so much of the ground is steep enough to fail, however gentle it is."""
+    clustering: float = 1.1
+    """How closely landslides crowd: deviation of the logarithm of their density, from place to place."""
     fresh_spread: float = 0.16
     """Deviation of the logarithm of the brightness of fresh soil, from landslide to landslide."""
     sizes_m2: tuple[float, float] = (400.0, 60_000.0)
@@ -132,6 +136,8 @@ def draw_nature(rng: np.random.Generator, more_changes: float = 1.0) -> Nature:
         fresh_share=float(np.exp(rng.uniform(np.log(0.004), np.log(0.25)))),
         # Loose ash on low hills fails where rock on a mountain side stands; a model of 30 m shows both as flatter.
         source_deg=float(rng.uniform(10.0, 32.0)),
+        failing_share=0.4,
+        clustering=float(rng.uniform(0.7, 1.9)),
         fresh_spread=float(rng.uniform(0.12, 0.26)),
         sizes_m2=(100.0, 100_000.0),
         changes=changes,

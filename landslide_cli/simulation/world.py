@@ -65,7 +65,7 @@ def make_world(
     """Cover the terrain and let landslides happen on it; some take the shape of `outlines`."""
     surface = make_surface(terrain, rng, nature)
     before, after = surface.before, surface.after
-    old = make_scars(terrain, rng, share=OLD_SHARE, source_deg=nature.source_deg)
+    old = make_scars(terrain, rng, share=OLD_SHARE, nature=nature)
     for shares in (before, after):
         # Pioneers have come back since.
         lay_bare(shares, old, regrowth=0.45)
@@ -73,10 +73,8 @@ def make_world(
     if nature is not PLAIN:
         # On ground that was bare already nobody would have seen, and mapped, a scar.
         ground &= before[list(PLANTS)].sum(axis=0) > 0.4
-    scars = make_scars(
-        terrain, rng, share=nature.fresh_share, allowed=ground & (old.cover < 0.1), sizes_m2=nature.sizes_m2,
-        source_deg=nature.source_deg, spread=nature.fresh_spread, outlines=outlines,
-    )  # fmt: skip
+    allowed = ground & (old.cover < 0.1)
+    scars = make_scars(terrain, rng, share=nature.fresh_share, nature=nature, allowed=allowed, outlines=outlines)
     lay_bare(after, scars, regrowth=0.0, fresh=nature.fresh)
     changes = np.where(scars.cover > 0.05, np.uint8(0), surface.changes)
 
