@@ -18,7 +18,8 @@ from landslide_cli.inference.engines import OnnxEngine
 from landslide_cli.training.plots import ALARM, HIT, MISS, NAMES
 from landslide_cli.training.runs import read_metrics
 from landslide_cli.training.tiles_index import TrainingSet
-from landslide_cli.workflows.evaluate import PAPER, evaluate
+from landslide_cli.workflows.evaluate import evaluate
+from landslide_cli.workflows.evaluation_report import PAPER
 from landslide_cli.workflows.export import PARITY, export
 from landslide_cli.workflows.train import train
 

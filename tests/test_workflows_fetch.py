@@ -20,7 +20,8 @@ from landslide_cli.config import FetchConfig
 from landslide_cli.errors import InputError
 from landslide_cli.event import FETCHED, ITEM, PRODUCTS, Event
 from landslide_cli.imagery.bands import TERRAIN_BANDS
-from landslide_cli.workflows.fetch import STAGING, fetch
+from landslide_cli.workflows.fetch import fetch
+from landslide_cli.workflows.staging import STAGING
 
 SHAPE = (90, 120)
 

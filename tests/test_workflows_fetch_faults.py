@@ -20,7 +20,7 @@ from servers import BASE_URL, Faults, Traffic, stac_api, storage
 
 from landslide_cli.event import FETCHED, ITEM, PRODUCTS, Event
 from landslide_cli.simulation.catalog import SimulatedCatalog, write_catalog
-from landslide_cli.workflows.fetch import STAGING
+from landslide_cli.workflows.staging import STAGING
 
 BLOCK_PX = 130
 """Small blocks, so that a small event has many."""

@@ -15,8 +15,9 @@ from landslide_cli.errors import InputError
 from landslide_cli.event import Event
 from landslide_cli.imagery.bands import BANDS, Unseen
 from landslide_cli.simulation.catalog import SimulatedCatalog, write_catalog
-from landslide_cli.workflows.fetch import STAGING, fetch
+from landslide_cli.workflows.fetch import fetch
 from landslide_cli.workflows.predict import predict
+from landslide_cli.workflows.staging import STAGING
 from landslide_cli.workflows.vectorize import vectorize
 
 

@@ -11,7 +11,7 @@ from landslide_cli.cli import options as o
 from landslide_cli.config import EvaluateConfig
 
 if TYPE_CHECKING:
-    from landslide_cli.workflows.evaluate import EvaluateSummary
+    from landslide_cli.workflows.evaluation_report import EvaluateSummary
 
 Evaluated = Annotated[
     str, typer.Argument(metavar="RUN|MODEL", help="Run folder, ONNX file, shipped network, rdndvi or red-change.")
@@ -56,7 +56,7 @@ def evaluate(
 
 def rows(summary: "EvaluateSummary") -> dict[str, str]:
     """Return what a person reads of an evaluation."""
-    from landslide_cli.workflows.evaluate import PAPER, PAPER_THRESHOLD, percent, text
+    from landslide_cli.workflows.evaluation_report import PAPER, PAPER_THRESHOLD, percent, text
 
     table = {
         "model": summary.model,
@@ -81,7 +81,7 @@ def rows(summary: "EvaluateSummary") -> dict[str, str]:
 
 
 def _scores(scores: Mapping[str, float | None]) -> str:
-    from landslide_cli.workflows.evaluate import text
+    from landslide_cli.workflows.evaluation_report import text
 
     names = {"f1": "F1", "precision": "P", "recall": "R", "iou": "IoU"}
     return ", ".join(f"{label} {text(scores[name])}" for name, label in names.items())

@@ -13,9 +13,10 @@ from landslide_cli.inference.card import ModelCard
 from landslide_cli.mapping.formats import FORMATS, named_formats
 from landslide_cli.workflows import predict as prediction
 from landslide_cli.workflows import vectorize as outlines
-from landslide_cli.workflows.fetch import FetchSummary, fetch, has_new_scene, open_source, same_images
+from landslide_cli.workflows.fetch import FetchSummary, fetch, open_source
 from landslide_cli.workflows.fetch import recorded as as_fetched
 from landslide_cli.workflows.predict import PredictSummary, check_suits, predict, read_card
+from landslide_cli.workflows.reuse import has_new_scene, same_images
 from landslide_cli.workflows.selection import check_event_date
 from landslide_cli.workflows.sources import Source
 from landslide_cli.workflows.vectorize import VectorizeSummary, vectorize

@@ -21,7 +21,7 @@ from landslide_cli.imagery.cog import BLOCK_PX
 from landslide_cli.mapping.attributes import NOT_ANALYSED_FIELDS, ellipsoidal_area_m2
 from landslide_cli.mapping.formats import Layer
 from landslide_cli.mapping.polygons import areas, clipped
-from landslide_cli.workflows.fetch import why_unseen
+from landslide_cli.workflows.staging import why_unseen
 from landslide_cli.workflows.vectors import read_polygons
 
 NEAR_DEG: Final = 0.05

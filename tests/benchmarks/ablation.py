@@ -25,7 +25,8 @@ from landslide_cli.cli import console
 from landslide_cli.config import EvaluateConfig, Progress, TrainConfig
 from landslide_cli.event import PRODUCTS
 from landslide_cli.training.tiles_index import TrainingSet, write_record
-from landslide_cli.workflows.evaluate import evaluate, text
+from landslide_cli.workflows.evaluate import evaluate
+from landslide_cli.workflows.evaluation_report import text
 from landslide_cli.workflows.train import train
 
 RECIPE = Path(__file__).parents[2] / "examples" / "weights.toml"
