@@ -270,6 +270,8 @@ class Recipe:
     """Each date is moved by up to this in rows and columns."""
     elevation_shift_m: float = 0.0
     """The elevation of each window is raised or lowered by up to this: landslides know no sea level."""
+    flattest: float = 1.0
+    """Least factor on the rise of the ground: how steep it must be to fail differs from place to place."""
     band_dropout: float = 0.0
     """Share of the windows in which some bands, drawn anew, are blank on both dates: a network that learned so can
     do without a band."""

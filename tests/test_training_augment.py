@@ -180,6 +180,22 @@ def test_elevation_moves_as_a_whole_and_nothing_else(batch: dict[str, Tensor]) -
     assert torch.equal(moved["pre"], batch["pre"])
 
 
+def test_flattened_ground_keeps_its_lowest_point_its_aspect_and_the_tie_of_slope_and_rise(
+    batch: dict[str, Tensor],
+) -> None:
+    flat = a.augment(batch, replace(QUIET, flattest=0.3))["terrain"]
+    old = batch["terrain"]
+    lowest = old[:, 0].amin((-2, -1), keepdim=True)
+    torch.testing.assert_close(flat[:, 0].amin((-2, -1), keepdim=True), lowest)
+    rise = (flat[:, 0] - lowest).sum((-2, -1)) / (old[:, 0] - lowest).sum((-2, -1))
+    assert (rise > 0.29).all()
+    assert (rise < 1.001).all()
+    assert len(set(rise.tolist())) == 4
+    tangent = torch.tan(torch.deg2rad(flat[:, 1])).sum((-2, -1)) / torch.tan(torch.deg2rad(old[:, 1])).sum((-2, -1))
+    torch.testing.assert_close(tangent, rise, rtol=1e-3, atol=0)
+    assert torch.equal(flat[:, 2:], old[:, 2:])
+
+
 def test_a_date_is_moved_by_a_pixel_at_most(batch: dict[str, Tensor]) -> None:
     moved = a.shift(batch["pre"], 1)
     for before, after in zip(batch["pre"], moved, strict=True):

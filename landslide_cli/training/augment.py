@@ -15,6 +15,7 @@ from landslide_cli.imagery.bands import NODATA
 from landslide_cli.training.dataset import Sample
 
 ELEVATION: Final = 0
+SLOPE: Final = 1
 ASPECT_SIN: Final = 2
 ASPECT_COS: Final = 3
 """Channels of the terrain; of the aspect the parts towards east and towards north."""
@@ -40,6 +41,8 @@ def augment(batch: Sample, recipe: Recipe) -> Sample:
         batch = rotate(batch, recipe.rotation_deg * (2 * torch.rand(count, device=device) - 1))
     if recipe.negatives:
         batch = draw_negatives(batch, recipe.negatives)
+    if recipe.flattest < 1:
+        batch = {**batch, "terrain": flatten(batch["terrain"], recipe.flattest)}
     if recipe.elevation_shift_m:
         batch = {**batch, "terrain": shift_elevation(batch["terrain"], recipe.elevation_shift_m)}
     images = {name: batch[name] for name in IMAGES}
@@ -143,6 +146,16 @@ def shift_elevation(terrain: Tensor, most_m: float) -> Tensor:
     shifted = terrain.clone()
     shifted[:, ELEVATION] += most_m * (2 * torch.rand(len(terrain), 1, 1, device=terrain.device) - 1)
     return shifted
+
+
+def flatten(terrain: Tensor, flattest: float) -> Tensor:
+    """Multiply the rise of the ground of each window of terrain (N, 4, H, W) by a factor from `flattest` to 1."""
+    factor = flattest ** torch.rand(len(terrain), 1, 1, device=terrain.device)
+    flattened = terrain.clone()
+    lowest = terrain[:, ELEVATION].amin(dim=(-2, -1), keepdim=True)
+    flattened[:, ELEVATION] = lowest + factor * (terrain[:, ELEVATION] - lowest)
+    flattened[:, SLOPE] = torch.rad2deg(torch.atan(factor * torch.tan(torch.deg2rad(terrain[:, SLOPE]))))
+    return flattened
 
 
 def drop_bands(images: Sample, share: float) -> Sample:
