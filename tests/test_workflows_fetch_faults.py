@@ -98,7 +98,7 @@ def test_throttling_and_cut_answers_change_nothing(catalog: SimulatedCatalog, ca
 
 
 def test_tokens_that_expire_are_renewed(catalog: SimulatedCatalog, calm: Path, tmp_path: Path) -> None:
-    _, traffic = fetch(catalog, tmp_path / "event", Faults(token_life_s=5))
+    _, traffic = fetch(catalog, tmp_path / "event", Faults(token_life_s=1.5))
     assert traffic.tokens > 3
     assert_same(calm, tmp_path / "event")
 

@@ -56,7 +56,8 @@ def evaluate(
 
 def rows(summary: "EvaluateSummary") -> dict[str, str]:
     """Return what a person reads of an evaluation."""
-    from landslide_cli.workflows.evaluation_report import PAPER, PAPER_THRESHOLD, percent, text
+    from landslide_cli.workflows.evaluation_report import PAPER, percent, text
+    from landslide_cli.workflows.mosaics import PAPER_THRESHOLD
 
     table = {
         "model": summary.model,

@@ -7,8 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 from landslide_cli.config import EvaluateConfig, Progress, silent
 from landslide_cli.errors import InputError
-from landslide_cli.workflows.evaluation_report import METRICS, PAPER_THRESHOLD, EvaluateSummary, write_map, write_report
-from landslide_cli.workflows.mosaics import Counted, Model, check_events, mosaics, open_model, transform_of
+from landslide_cli.workflows.evaluation_report import METRICS, EvaluateSummary, write_map, write_report
+from landslide_cli.workflows.mosaics import (
+    PAPER_THRESHOLD,
+    Counted,
+    Model,
+    check_events,
+    mosaics,
+    open_model,
+    transform_of,
+)
 from landslide_cli.workflows.train import require_training
 
 if TYPE_CHECKING:

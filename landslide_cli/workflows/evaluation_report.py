@@ -14,7 +14,7 @@ from landslide_cli import __version__
 from landslide_cli.config import EvaluateConfig
 from landslide_cli.files import atomic
 from landslide_cli.imagery.bands import BANDS
-from landslide_cli.workflows.mosaics import Counted, Model, Mosaic, inputs, transform_of
+from landslide_cli.workflows.mosaics import PAPER_THRESHOLD, Counted, Model, Mosaic, inputs, transform_of
 
 if TYPE_CHECKING:
     from landslide_cli.training.tiles_index import TrainingSet
@@ -27,7 +27,6 @@ PAPER: Final[Mapping[str, tuple[float, float, float]]] = {
     "BBU-Net": (0.348, 0.582, 0.249),
 }
 """F1, precision and recall on Haiti (paper, table 2), at probability 0.5."""
-PAPER_THRESHOLD: Final = 0.5
 PICTURED: Final = 6
 """Windows that are drawn."""
 REPORT, METRICS = "report.md", "metrics.json"

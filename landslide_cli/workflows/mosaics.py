@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import rasterio
@@ -19,6 +19,9 @@ from landslide_cli.workflows.train import require_device
 if TYPE_CHECKING:
     from landslide_cli.training.metrics import PixelCounter
     from landslide_cli.training.tiles_index import TrainingSet
+
+PAPER_THRESHOLD: Final = 0.5
+"""What the paper measures at; a run has no threshold of its own."""
 
 Inputs = Mapping[str, NDArray[np.float32]]
 
@@ -80,7 +83,7 @@ def open_model(config: EvaluateConfig) -> Model:
             module.to("cuda")
         card = ModelCard(
             name=Path(config.model).name, version="", architecture=module.recipe.model, bands=module.recipe.bands,
-            terrain=module.network.reads_terrain, threshold=0.5,  # a run has none of its own
+            terrain=module.network.reads_terrain, threshold=PAPER_THRESHOLD,
         )  # fmt: skip
         return Model(card, module.probability, frozenset(record["events"]["train"]))
     engine = open_engine(config.model, config.device, config.min_slope)
