@@ -52,6 +52,15 @@ def test_landslides_raise_red_and_lower_infrared_in_forest(world: World) -> None
     assert np.median(swir[slid]) > 0.05
 
 
+def test_only_images_before_the_event_are_out_of_place(world: World) -> None:
+    off = replace(world, nature=replace(world.nature, misregistration_px=1.0))
+    for after_event in (False, True):
+        acquisition = replace(BEFORE, after_event=after_event)
+        scenes = [render(each, acquisition, np.random.default_rng(3)).reflectance for each in (world, off)]
+        # Noise is drawn after the shift, so that only a scene in place can be the same.
+        assert np.array_equal(*scenes) == after_event
+
+
 def test_the_sun_stands_where_almanacs_say() -> None:
     zenith, azimuth = sun_position(datetime(2021, 6, 21, 12, 0), 50.0, 0.0)
     assert zenith == pytest.approx(50.0 - 23.44, abs=1.0)

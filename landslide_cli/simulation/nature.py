@@ -78,7 +78,7 @@ class Nature:
     air: float = 0.0
     """0: reflectance of the ground; 1: at the top of the atmosphere."""
     misregistration_px: float = 0.0
-    """Deviation of the shift between scenes, rows and columns each."""
+    """Deviation of the shift of images before the event against those after, rows and columns each."""
     mistakes: float = 1.0
     """Factor on the errors of the scene classification."""
     shadows: bool = False
@@ -125,7 +125,7 @@ def draw_nature(rng: np.random.Generator, more_changes: float = 1.0) -> Nature:
     # From pine to old spruce, which is darker, above all in the shortwave infrared.
     materials[Material.CONIFER] += rng.uniform(0.0, 1.6) * np.array((-0.2, 0.0, 0.25, 0.0), np.float32)
     palette = rng.choice(len(FRESH), 3, p=(0.26, 0.2, 0.24, 0.15, 0.15))
-    shift = rng.choice((0.1, 0.3, 0.7), p=(0.45, 0.45, 0.1))
+    shift = rng.choice((0.15, 0.4, 1.0), p=(0.45, 0.45, 0.1))
     return Nature(
         spectra=np.clip(tinted(SPECTRA, materials), 0.003, 0.95),
         tint=float(rng.uniform(0.03, 0.09)),

@@ -151,7 +151,8 @@ def render(world: World, acquisition: Acquisition, rng: np.random.Generator) -> 
         reflectance = (1.0 - 0.07 * air) * reflectance + np.float32(air) * RAYLEIGH[:, None, None]
     reflectance = gaussian_filter(reflectance, (0.0, BLUR_PX, BLUR_PX), mode="nearest", truncate=3.0)
     scl_seen = reflectance
-    if nature.misregistration_px:
+    # Landslides are mapped from the image after the event: it is in place, those before are off against it.
+    if nature.misregistration_px and not acquisition.after_event:
         offset = (0.0, *rng.normal(0.0, nature.misregistration_px, 2))
         reflectance = np.asarray(moved(reflectance, offset, order=1, mode="nearest"), dtype=np.float32)
     noise = rng.standard_normal(reflectance.shape, dtype=np.float32)
