@@ -3,40 +3,25 @@
 import json
 import os
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import combinations, product
+from itertools import combinations
 from pathlib import Path
 from time import perf_counter
 from typing import Any, Final, TypeVar
 
-import numpy as np
 import rasterio
-import rasterio.features
-from numpy.typing import NDArray
-from odc.geo.geobox import GeoBox
-from odc.geo.geom import Geometry
-from rasterio.errors import RasterioError
-from rasterio.windows import Window
-from shapely import STRtree
 
 from landslide_cli import __version__
 from landslide_cli.config import PrepareConfig, Progress, silent
 from landslide_cli.errors import InputError
-from landslide_cli.event import PRODUCTS, Event, now
+from landslide_cli.event import Event, now
 from landslide_cli.files import remove, writing
-from landslide_cli.imagery import load
-from landslide_cli.imagery.bands import Unseen
-from landslide_cli.imagery.cog import BLOCK_PX, create
 from landslide_cli.training import splits, tiles
 from landslide_cli.training.tiles_index import (
     INDEX,
-    LANDSLIDE,
     MASKS,
     RECORD,
-    STABLE,
-    UNKNOWN,
     VERSION,
     Windows,
     fetched,
@@ -45,17 +30,12 @@ from landslide_cli.training.tiles_index import (
     write_index,
     write_record,
 )
-from landslide_cli.training.truth import Landslides, checksum, read_landslides
-from landslide_cli.workflows.selection import SIDES, parse_date
+from landslide_cli.training.truth import checksum
+from landslide_cli.workflows.event_windows import CACHE_BYTES, EventSource, PreparedEvent, prepare_event
+from landslide_cli.workflows.selection import parse_date
 
 STAGING: Final = ".prepare"
 """Folder below the training set in which everything is made before it is put in place."""
-
-CACHE_BYTES: Final = 2**26
-"""Rasters are read from top to bottom: what GDAL keeps beyond a row of their blocks is of no use."""
-
-NODATA_CODES: Final = (Unseen.OUTSIDE, Unseen.DEFECTIVE)
-"""Why a pixel has no value; under clouds, shadow and snow it has one, of something else than the ground."""
 
 T = TypeVar("T")
 
@@ -83,26 +63,6 @@ class PrepareSummary:
     """Whether the folder already held this very training set."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Source:
-    """An event with its inventory."""
-
-    name: str
-    event: Event
-    inventory: Path
-    stated_date: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class _Prepared:
-    """What became of an event."""
-
-    windows: Windows
-    left_out: Mapping[str, int]
-    facts: Mapping[str, Any]
-    """For the record."""
-
-
 def prepare(config: PrepareConfig, progress: Progress = silent) -> PrepareSummary:
     """Make the training set `config.out`: masks, an index of windows, and a record; no image is copied.
 
@@ -128,7 +88,7 @@ def prepare(config: PrepareConfig, progress: Progress = silent) -> PrepareSummar
             remove(staging)
             (staging / MASKS).mkdir(parents=True)
         with rasterio.Env(GDAL_CACHEMAX=CACHE_BYTES):
-            prepared = [_prepare_event(source, config, staging, progress) for source in sources]
+            prepared = [prepare_event(source, config, staging / MASKS, progress) for source in sources]
         left_out = sum((Counter(event.left_out) for event in prepared), Counter[str]())
         windows = Windows.join([event.windows for event in prepared])
         if not len(windows):
@@ -162,7 +122,7 @@ def _check(config: PrepareConfig) -> None:
         raise InputError(f"--out {config.out} is a file; give a folder")
 
 
-def _sources(config: PrepareConfig) -> list[_Source]:
+def _sources(config: PrepareConfig) -> list[EventSource]:
     """Open the events, each with its inventory."""
     events = [Event.open(folder) for folder in config.events]
     names = [event.folder.resolve().name for event in events]
@@ -172,7 +132,7 @@ def _sources(config: PrepareConfig) -> list[_Source]:
     inventories = _one_each(config.inventory, len(events), "--inventory")
     dates = [parse_date(text, "--event-date").isoformat() for text in config.event_date]
     stated = _one_each(dates, len(events), "--event-date") if dates else [None] * len(events)
-    return [_Source(*each) for each in zip(names, events, inventories, stated, strict=True)]
+    return [EventSource(*each) for each in zip(names, events, inventories, stated, strict=True)]
 
 
 def _one_each(values: Sequence[T], events: int, option: str) -> list[T]:
@@ -184,7 +144,7 @@ def _one_each(values: Sequence[T], events: int, option: str) -> list[T]:
     return list(values) * (events if len(values) == 1 else 1)
 
 
-def _plan(config: PrepareConfig, sources: Sequence[_Source]) -> Mapping[str, Any]:
+def _plan(config: PrepareConfig, sources: Sequence[EventSource]) -> Mapping[str, Any]:
     """Return what the content of the training set depends on, by which a rerun knows itself."""
     events = []
     for source in sources:
@@ -225,150 +185,6 @@ def _same_set(config: PrepareConfig, plan: Mapping[str, Any]) -> Mapping[str, An
     )
 
 
-def _prepare_event(source: _Source, config: PrepareConfig, staging: Path, progress: Progress) -> _Prepared:
-    """Write the mask of an event and choose its windows, pair by pair."""
-    event, mask = source.event, staging / MASKS / f"{source.name}.tif"
-    with rasterio.open(event.path("sources")) as raster:
-        grid = GeoBox.from_rio(raster)
-    height, width = grid.shape
-    if min(height, width) < config.window:
-        raise InputError(
-            f"event {source.name} is {height} x {width} px, smaller than a window of {config.window} px; "
-            "fetch a larger AOI or give a smaller --window"
-        )
-    progress(f"burning the landslides of {source.name}", 0)
-    found = read_landslides(
-        source.inventory, str(grid.crs), event.event_date, layer=config.layer, date_attributes=config.date_attribute,
-        stated_date=source.stated_date,
-    )  # fmt: skip
-    landslides = _burn(found, source, grid, mask, all_touched=config.all_touched)
-    terrain = event.path("terrain") if event.has("terrain") else None
-    mapped, no_terrain = tiles.window_counts(_event_strips(mask, terrain, grid), config.window, config.stride_px)
-    images = _images(event)
-    pairs = list(product(*([name for name, facts in images.items() if facts["side"] == side] for side in SIDES)))
-    if not pairs:
-        raise InputError(f"event {source.name} has no scene on one of its sides; fetch it again")
-    kept: list[Windows] = []
-    left_out: Counter[str] = Counter()
-    for number, (pre, post) in enumerate(pairs):
-        progress(f"looking through pair {number + 1} of {len(pairs)} of {source.name}", number / len(pairs))
-        codes = [(event.folder / images[name]["unseen"], images[name]["channel"]) for name in (pre, post)]
-        visible, cloud, nodata = tiles.window_counts(_pair_strips(mask, codes, grid), config.window, config.stride_px)
-        keep, reasons = tiles.choose(
-            mapped=mapped, visible=visible, cloud=cloud, nodata=nodata + no_terrain, min_visible_px=config.min_pixels,
-            max_cloud_px=config.max_cloud / 100 * config.window**2,
-        )  # fmt: skip
-        left_out.update(reasons)
-        row, col = np.nonzero(keep)
-        kept.append(
-            Windows(
-                event=np.full(len(row), source.name),
-                pre=np.full(len(row), pre),
-                post=np.full(len(row), post),
-                row=(row * config.stride_px).astype(np.int32),
-                col=(col * config.stride_px).astype(np.int32),
-                landslide_px=visible[keep].astype(np.int32),
-                cloud_share=(cloud[keep] / config.window**2).astype(np.float32),
-                split=np.full(len(row), "train"),
-            )
-        )
-    windows = Windows.join(kept)
-    facts = {
-        "event_date": event.event_date,
-        "bands": list(event.bands),
-        "terrain": terrain is not None,
-        "mask": f"{MASKS}/{mask.name}",
-        "images": images,
-        "landslides": landslides,
-        "pairs": len(pairs),
-        "windows": len(windows),
-    }
-    return _Prepared(windows, left_out, facts)
-
-
-def _images(event: Event) -> dict[str, dict[str, Any]]:
-    """Return the images to pair, each with its side and the raster that tells where it does not show the ground."""
-    scene_files = event.step("fetch").get("scene_files")
-    if not scene_files:
-        return {
-            PRODUCTS[side].file: {"side": side, "unseen": PRODUCTS["sources"].file, "channel": channel}
-            for channel, side in enumerate(SIDES, 1)
-        }
-    try:
-        return {f["image"]: {"side": f["side"], "unseen": f["unseen"], "channel": 1} for f in scene_files}
-    except KeyError as error:
-        raise InputError(
-            f"the record of {event.folder} does not tell the {error} of its scenes: it was fetched by another version; "
-            "fetch the event again"
-        ) from error
-
-
-def _burn(found: Landslides, source: _Source, grid: GeoBox, path: Path, *, all_touched: bool) -> dict[str, int]:
-    """Write the mask of an event, block by block; return what became of the landslides of its inventory."""
-    aoi = Geometry(source.event.aoi, "EPSG:4326").to_crs(str(grid.crs), resolution=0.01).geom
-    tree = STRtree(found.polygons)
-    burned = len(tree.query(aoi, predicate="intersects"))
-    if not burned:
-        raise InputError(
-            f"none of the {len(found.polygons)} landslides of {source.inventory} lies in the AOI of event "
-            f"{source.name}; give its own inventory"
-        )
-    landslide_px = 0
-    with create(path, grid, dtype="uint8", nodata=UNKNOWN, names=("landslide",)) as writer:
-        for window, block in load.blocks(grid):
-            values = np.full(block.shape, STABLE, np.uint8)
-            polygons = [found.polygons[index] for index in tree.query(block.extent.geom)]
-            if polygons:
-                rasterio.features.rasterize(
-                    polygons, out=values, transform=block.transform, default_value=LANDSLIDE, all_touched=all_touched
-                )
-            values[~load.inside(source.event.aoi, block)] = UNKNOWN
-            landslide_px += int((values == LANDSLIDE).sum())
-            writer.write(values, window.row_off, window.col_off)
-    return {
-        "burned": burned,
-        "landslide_px": landslide_px,
-        "outside": len(found.polygons) - burned,
-        "other_date": found.other_date,
-        "undated": found.undated,
-        "not_polygons": found.not_polygons,
-        "mended": found.mended,
-    }
-
-
-def _event_strips(mask: Path, terrain: Path | None, grid: GeoBox) -> Iterator[NDArray[np.bool_]]:
-    """Yield, strip by strip, where there is landslide and where terrain has a gap: (2, h, W)."""
-    for strips in _strips([mask, *([terrain] if terrain else [])], grid):
-        gap = ~np.isfinite(strips[1]).all(axis=0) if terrain else np.zeros_like(strips[0][0], np.bool_)
-        yield np.stack([strips[0][0] == LANDSLIDE, gap])
-
-
-def _pair_strips(mask: Path, codes: Sequence[tuple[Path, int]], grid: GeoBox) -> Iterator[NDArray[np.bool_]]:
-    """Yield, strip by strip, where there is visible landslide, cloud and nodata on either date: (3, h, W)."""
-    for truth, *stacks in _strips([mask, *(path for path, _ in codes)], grid):
-        pre, post = (stack[channel - 1] for stack, (_, channel) in zip(stacks, codes, strict=True))
-        seen = (pre < min(Unseen)) & (post < min(Unseen))
-        cloud = (pre == Unseen.CLOUD) | (post == Unseen.CLOUD)
-        nodata = np.isin(pre, NODATA_CODES) | np.isin(post, NODATA_CODES)
-        yield np.stack([(truth[0] == LANDSLIDE) & seen, cloud, nodata])
-
-
-def _strips(paths: Sequence[Path], grid: GeoBox) -> Iterator[list[NDArray[Any]]]:
-    """Yield all channels of rasters on the event's grid, in strips of rows from top to bottom: (C, h, W) each."""
-    height, width = grid.shape
-    try:
-        with ExitStack() as stack:
-            rasters = [stack.enter_context(rasterio.open(path)) for path in paths]
-            for raster in rasters:
-                if GeoBox.from_rio(raster) != grid:
-                    raise InputError(f"{raster.name} is not on the grid of its event; fetch the event again")
-            for row in range(0, height, BLOCK_PX):
-                window = Window(0, row, width, min(BLOCK_PX, height - row))
-                yield [raster.read(window=window) for raster in rasters]
-    except RasterioError as error:
-        raise InputError(f"a raster of an event cannot be read ({error}); fetch the event again") from error
-
-
 def _nothing_kept(config: PrepareConfig, left_out: Mapping[str, int]) -> str:
     reasons = ", ".join(f"{left_out[reason]} {words}" for reason, words in tiles.REASONS.items() if left_out[reason])
     return (
@@ -380,8 +196,8 @@ def _nothing_kept(config: PrepareConfig, left_out: Mapping[str, int]) -> str:
 def _record(
     config: PrepareConfig,
     plan: Mapping[str, Any],
-    sources: Sequence[_Source],
-    prepared: Sequence[_Prepared],
+    sources: Sequence[EventSource],
+    prepared: Sequence[PreparedEvent],
     split: splits.Split,
 ) -> Mapping[str, Any]:
     """Return what `dataset.json` says."""
@@ -401,10 +217,10 @@ def _record(
     }
 
 
-def _overlapping(config: PrepareConfig, sources: Sequence[_Source]) -> list[tuple[str, str]]:
+def _overlapping(config: PrepareConfig, sources: Sequence[EventSource]) -> list[tuple[str, str]]:
     """Return the pairs of events in different splits that share ground."""
 
-    def use(source: _Source) -> int:
+    def use(source: EventSource) -> int:
         return next((n for n, names in enumerate((config.validation, config.test), 1) if source.name in names), 0)
 
     return [
