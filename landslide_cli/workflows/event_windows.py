@@ -29,9 +29,6 @@ from landslide_cli.training.tiles_index import LANDSLIDE, MASKS, STABLE, UNKNOWN
 from landslide_cli.training.truth import Landslides, read_landslides
 from landslide_cli.workflows.selection import SIDES
 
-CACHE_BYTES: Final = 2**26
-"""Rasters are read from top to bottom: what GDAL keeps beyond a row of their blocks is of no use."""
-
 NODATA_CODES: Final = (Unseen.OUTSIDE, Unseen.DEFECTIVE)
 """Why a pixel has no value; under clouds, shadow and snow it has one, of something else than the ground."""
 

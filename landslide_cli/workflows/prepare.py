@@ -31,11 +31,14 @@ from landslide_cli.training.tiles_index import (
     write_record,
 )
 from landslide_cli.training.truth import checksum
-from landslide_cli.workflows.event_windows import CACHE_BYTES, EventSource, PreparedEvent, prepare_event
+from landslide_cli.workflows.event_windows import EventSource, PreparedEvent, prepare_event
 from landslide_cli.workflows.selection import parse_date
 
 STAGING: Final = ".prepare"
 """Folder below the training set in which everything is made before it is put in place."""
+
+CACHE_BYTES: Final = 2**26
+"""Rasters are read from top to bottom: what GDAL keeps beyond a row of their blocks is of no use."""
 
 T = TypeVar("T")
 
