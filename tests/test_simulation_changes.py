@@ -2,8 +2,11 @@
 
 import numpy as np
 import pytest
+from scipy.ndimage import binary_opening, label
+from scipy.spatial import ConvexHull
 
-from landslide_cli.simulation.changes import CHANGED, blob, change_ground, convert, lines
+from landslide_cli.simulation.arrays import Floats
+from landslide_cli.simulation.changes import CHANGED, blob, change_ground, convert, dug, lines
 from landslide_cli.simulation.nature import Change, Nature
 from landslide_cli.simulation.spectra import Material
 from landslide_cli.simulation.surface import make_surface
@@ -57,6 +60,28 @@ def test_most_pits_were_there_before_and_only_what_they_grew_by_is_a_change(terr
         if old.any():
             assert difference[old].mean() < 0.2
     assert grown >= 4
+
+
+def test_what_machines_dug_has_straight_edges_and_what_grew_or_burnt_has_not() -> None:
+    def filled(patch: Floats) -> float:
+        """Share of the hull that the patch fills."""
+        points = np.argwhere(patch > 0.5)
+        return len(points) / float(ConvexHull(points + np.array([0.5, 0.5])).volume)
+
+    rngs = [np.random.default_rng(seed) for seed in range(6)]
+    assert min(filled(dug((120, 120), (60, 60), 20, rng)) for rng in rngs) > 0.95
+    assert np.mean([filled(blob((120, 120), (60, 60), 14, rng)) for rng in rngs]) < 0.9
+
+
+def test_a_track_leads_out_of_every_pit(terrain: Terrain) -> None:
+    surface = make_surface(terrain, np.random.default_rng(3), CASES[Change.QUARRY])
+    plain = make_surface(terrain, np.random.default_rng(3), Nature(changes={}))
+    dug_share = 0.5 * np.abs(surface.before - plain.before).sum(axis=0)
+    thin = (dug_share > 0.3) & ~binary_opening(dug_share > 0.3, iterations=2)
+    parts, number = label(dug_share > 0.2, np.ones((3, 3)))
+    assert number
+    for part in range(1, number + 1):
+        assert thin[parts == part].sum() >= 10
 
 
 def test_without_changes_both_dates_are_one(terrain: Terrain) -> None:

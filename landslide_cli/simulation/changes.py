@@ -21,6 +21,16 @@ OPENED: Final = 0.1
 ADVANCE_M: Final = (5.0, 40.0)
 """How far the face of the others moves. A million tonnes a year, from 20 m deep at 2.5 t/m3, are two hectares: along a
 face of 400 m that is 50 m a year. Most pits yield less, and the images may be weeks apart."""
+PIT_PX: Final = (4.0, 14.0)
+"""From the middle of a pit to an edge."""
+STRIPPED_PX: Final = (1.5, 7.0)
+"""The same of ground stripped since the image before, where a pit is opened: two hectares in a year at that pace."""
+BESIDE_PX: Final = 6.0
+"""How far, as a deviation, from roofs and roads others are built."""
+ROAD_STEPS: Final = (120, 1200)
+"""Length of a road, in half pixels."""
+TRACK_STEPS: Final = (40, 200)
+"""Length of the track by which is driven away what a pit yields."""
 
 Mixture = Mapping[Material, float]
 
@@ -63,12 +73,17 @@ def change_ground(
 
 def blob(shape: tuple[int, int], centre: Sequence[float], radius_px: float, rng: np.random.Generator) -> Floats:
     """A ragged patch around `centre` (row, column); (h, w) float32, 1 inside."""
-    y, x = np.ogrid[: shape[0], : shape[1]]
     angle, stretch = rng.uniform(0.0, np.pi), rng.uniform(1.0, 2.2)
-    u = (x - centre[1]) * np.cos(angle) + (y - centre[0]) * np.sin(angle)
-    v = (y - centre[0]) * np.cos(angle) - (x - centre[1]) * np.sin(angle)
+    u, v = _turned(shape, centre, angle)
     distance = np.hypot(u / stretch, v * stretch) / radius_px
     return ramp(distance + 0.3 * fractal(shape, rng, exponent=2.4, longest_px=6 * radius_px), 1.1, 0.9)
+
+
+def _turned(shape: tuple[int, int], centre: Sequence[float], angle: float) -> tuple[Floats, Floats]:
+    """Each pixel's distance (h, w) from `centre` (row, column) along two axes turned by `angle`, in pixels."""
+    y, x = np.ogrid[: shape[0], : shape[1]]
+    y, x = (y - centre[0]).astype(np.float32), (x - centre[1]).astype(np.float32)
+    return x * np.cos(angle) + y * np.sin(angle), y * np.cos(angle) - x * np.sin(angle)
 
 
 def _places(wanted: npt.NDArray[np.floating], count: int, rng: np.random.Generator) -> list[tuple[int, int]]:
@@ -86,14 +101,11 @@ def _clear_cuts(_before: Floats, after: Floats, terrain: Terrain, nature: Nature
     rows, columns = np.nonzero((forest > 0.7) & (terrain.slope_deg(1.5) < 28.0))
     if rows.size == 0:
         return
-    y, x = np.ogrid[: forest.shape[0], : forest.shape[1]]
     uneven = fractal(forest.shape, rng, exponent=2.2, longest_px=40) if nature.ragged else None
     for _ in range(max(1, round(forest.size * GSD_M**2 / 1e6 * nature.changes[Change.CLEAR_CUT]))):
         place = rng.integers(rows.size)
-        angle = rng.uniform(0.0, np.pi)
+        u, v = _turned(forest.shape, (rows[place], columns[place]), rng.uniform(0.0, np.pi))
         half = rng.uniform(4.0, 13.0, 2)
-        u = (x - columns[place]) * np.cos(angle) + (y - rows[place]) * np.sin(angle)
-        v = (y - rows[place]) * np.cos(angle) - (x - columns[place]) * np.sin(angle)
         reach = np.maximum(np.abs(u) / half[0], np.abs(v) / half[1])
         if uneven is not None:
             reach = reach + rng.uniform(0.0, nature.ragged) * uneven
@@ -156,7 +168,7 @@ def _floods(_before: Floats, after: Floats, terrain: Terrain, nature: Nature, rn
 
 
 def _quarries(before: Floats, after: Floats, terrain: Terrain, nature: Nature, rng: np.random.Generator) -> None:
-    """Pits whose face advanced, a few that were opened, and building ground; some pits lie on a hillside."""
+    """Pits whose face advanced, ground stripped for new ones, and building ground; some pits lie on a hillside."""
     amount = nature.changes[Change.QUARRY]
     shape = terrain.shape
     slope = terrain.slope_deg(2.0)
@@ -164,41 +176,75 @@ def _quarries(before: Floats, after: Floats, terrain: Terrain, nature: Nature, r
     for place in _places(dry * ramp(slope, 38.0, 15.0), int(rng.integers(1, 2 + round(4 * amount))), rng):
         kind = Material(rng.choice((Material.ROCK, Material.SOIL, Material.GRAVEL, Material.FRESH_OCHRE)))
         bare = {kind: 0.8, Material.ASPHALT: 0.2}
-        pit = blob(shape, place, rng.uniform(4.0, 14.0), rng)
-        if rng.random() >= OPENED:
+        opened = rng.random() < OPENED
+        pit = dug(shape, place, rng.uniform(*(STRIPPED_PX if opened else PIT_PX)), rng)
+        track = np.zeros(shape, np.float32)
+        _walk(track, terrain.gradient(4.0), place, TRACK_STEPS, rng)
+        bared = np.maximum(pit, _widened(track, 0.6))
+        if not opened:
             for shares in (before, after):
-                convert(shares, 0.95 * pit, bare)
+                convert(shares, 0.95 * bared, bare)
             heading, step_px = rng.uniform(0.0, 2.0 * np.pi), rng.uniform(*ADVANCE_M) / GSD_M
-            pit = shift(pit, (step_px * np.sin(heading), step_px * np.cos(heading)), order=1)
-        convert(after, 0.95 * pit, bare)
-    # Blocks of houses and halls.
-    for row, column in _places(dry * ramp(slope, 9.0, 5.0), int(rng.integers(1, 3 + round(8 * amount))), rng):
-        half = rng.integers(1, 5, 2)
-        block = np.zeros(shape, np.float32)
-        block[max(row - half[0], 0) : row + half[0], max(column - half[1], 0) : column + half[1]] = 0.9
-        convert(after, block, {Material.ROOF: 0.6, Material.ASPHALT: 0.2, Material.SOIL: 0.2})
+            bared = shift(pit, (step_px * np.sin(heading), step_px * np.cos(heading)), order=1)
+        convert(after, 0.95 * bared, bare)
+    # Houses and halls, where there are some already or a road leads by.
+    beside = gaussian_filter(after[Material.ROOF] + after[Material.ASPHALT], BESIDE_PX) + 0.002
+    wanted = dry * beside * ramp(slope, 9.0, 5.0)
+    for place in _places(wanted, int(rng.integers(1, 3 + round(8 * amount))), rng):
+        axes = _turned(shape, place, rng.uniform(0.0, np.pi))
+        half_px = rng.uniform(0.7, 4.5, 2)
+        beyond_px = np.maximum(*(np.abs(axis) - half for axis, half in zip(axes, half_px, strict=True)))
+        built = 0.9 * ramp(beyond_px, 0.5, -0.5)
+        convert(after, built, {Material.ROOF: 0.6, Material.ASPHALT: 0.2, Material.SOIL: 0.2})
+
+
+def dug(shape: tuple[int, int], centre: Sequence[float], reach_px: float, rng: np.random.Generator) -> Floats:
+    """A patch with straight edges, as machines leave it; (h, w) float32, 1 inside."""
+    sides = int(rng.integers(4, 7))
+    angles = rng.uniform(0.0, 2.0 * np.pi) + 2.0 * np.pi / sides * (np.arange(sides) + rng.uniform(-0.2, 0.2, sides))
+    beyond_px = np.full(shape, -np.inf)
+    for angle, reach in zip(angles, reach_px * rng.uniform(0.7, 1.3, sides), strict=True):
+        np.maximum(beyond_px, _turned(shape, centre, angle)[0] - reach, out=beyond_px)
+    return ramp(beyond_px + 0.4 * fractal(shape, rng, exponent=2.0, longest_px=20), 0.6, -0.6)
 
 
 def lines(terrain: Terrain, count: int, rng: np.random.Generator, width_px: float) -> Floats:
     """Roads that climb as little as they can; (h, w) float32, the share of each pixel that is road."""
-    height, width = terrain.shape
-    east, north = terrain.gradient(4.0)
-    hits = np.zeros((height, width), np.float32)
+    gradient = terrain.gradient(4.0)
+    hits = np.zeros(terrain.shape, np.float32)
     for _ in range(count):
-        row, column = rng.uniform(0.0, height - 1.0), rng.uniform(0.0, width - 1.0)
-        heading = rng.uniform(0.0, 2.0 * np.pi)
-        bends = 0.08 * line_noise(1200, rng, 60)
-        for step in range(rng.integers(120, 1200)):
-            r, c = int(row), int(column)
-            uphill = np.arctan2(-north[r, c], east[r, c])
-            steep = min(float(np.hypot(east[r, c], north[r, c])) / 0.3, 1.0)
-            # Turn towards the nearer of the two directions along the contour.
-            along = uphill + np.pi / 2 * (1.0 if np.sin(heading - uphill) > 0.0 else -1.0)
-            heading += 0.35 * steep * np.sin(along - heading) + bends[step]
-            row, column = row + 0.5 * np.sin(heading), column + 0.5 * np.cos(heading)
-            if not (0.0 <= row < height and 0.0 <= column < width):
-                break
-            hits[int(row), int(column)] = 1.0
+        start = [rng.uniform(0.0, size - 1.0) for size in terrain.shape]
+        _walk(hits, gradient, start, ROAD_STEPS, rng)
+    return _widened(hits, width_px)
+
+
+def _walk(
+    hits: Floats,
+    gradient: tuple[Floats, Floats],
+    start: Sequence[float],
+    steps: tuple[int, int],
+    rng: np.random.Generator,
+) -> None:
+    """Set `hits` (h, w) to 1 along a road from `start` (row, column), a number of half pixels within `steps` long."""
+    height, width = hits.shape
+    east, north = gradient
+    row, column = start
+    heading = rng.uniform(0.0, 2.0 * np.pi)
+    bends = 0.08 * line_noise(steps[1], rng, 60)
+    for step in range(rng.integers(*steps)):
+        r, c = int(row), int(column)
+        uphill = np.arctan2(-north[r, c], east[r, c])
+        steep = min(float(np.hypot(east[r, c], north[r, c])) / 0.3, 1.0)
+        # Turn towards the nearer of the two directions along the contour.
+        along = uphill + np.pi / 2 * (1.0 if np.sin(heading - uphill) > 0.0 else -1.0)
+        heading += 0.35 * steep * np.sin(along - heading) + bends[step]
+        row, column = row + 0.5 * np.sin(heading), column + 0.5 * np.cos(heading)
+        if not (0.0 <= row < height and 0.0 <= column < width):
+            break
+        hits[int(row), int(column)] = 1.0
+
+
+def _widened(hits: Floats, width_px: float) -> Floats:
     return np.asarray(np.clip(gaussian_filter(hits, 0.5) * np.float32(2.2 * width_px), 0.0, 1.0), dtype=np.float32)
 
 

@@ -37,6 +37,8 @@ CHANCE: Final[Mapping[Change, float]] = {
     Change.SEASON: 0.7,
 }
 """Share of the events that have each kind of change."""
+RARE: Final = frozenset((Change.CLEAR_CUT, Change.QUARRY, Change.ROAD))
+"""Changes of small places, of which there may be more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,8 +103,8 @@ PLAIN: Final = Nature()
 def draw_nature(rng: np.random.Generator, more_changes: float = 1.0) -> Nature:
     """The conditions of one event out of many.
 
-    `more_changes` times as likely is each kind of change that is no landslide, up to certainty, and so many more
-    clear-cuts there are: what tells landslides apart is learnt from what is none.
+    `more_changes` times as likely is each kind of change that is no landslide, up to certainty, and so many times as
+    much there is of those that are rare on the ground: what tells landslides apart is learnt from what is none.
     """
     changes = {
         kind: float(rng.uniform(0.15, 1.0)) for kind, chance in CHANCE.items() if rng.random() < chance * more_changes
@@ -110,7 +112,9 @@ def draw_nature(rng: np.random.Generator, more_changes: float = 1.0) -> Nature:
     if Change.FIELD in changes:
         changes[Change.FIELD] = float(rng.uniform(0.05, 0.6))
     if Change.CLEAR_CUT in changes:
-        changes[Change.CLEAR_CUT] = float(rng.uniform(0.1, 1.2)) * more_changes
+        changes[Change.CLEAR_CUT] = float(rng.uniform(0.1, 1.2))
+    for kind in RARE & set(changes):
+        changes[kind] *= more_changes
     season = changes.get(Change.SEASON, 0.0)
     leafless = rng.uniform(0.0, season, 2) * (rng.random(2) < 0.5)
     dry = rng.uniform(0.0, season, 2)
