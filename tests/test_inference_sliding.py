@@ -34,6 +34,14 @@ class ArrayReader:
         cut = slice(row, row + rows)
         return Strip(np.zeros_like(self.image[:, cut]), self.image[:, cut], None, self.usable[cut])
 
+    def part(self, row: int, column: int, rows: int, columns: int) -> Strip:
+        cut = (slice(row, row + rows), slice(column, column + columns))
+        return Strip(np.zeros_like(self.image[:, *cut]), self.image[:, *cut], None, self.usable[cut])
+
+    def thinned(self, step: int) -> Strip:
+        image = self.image[:, ::step, ::step]
+        return Strip(np.zeros_like(image), image, None, self.usable[::step, ::step])
+
 
 class PixelEngine:
     """Gives each pixel its own value, so that windows must land where they belong."""
@@ -140,14 +148,24 @@ def test_beyond_the_border_the_network_sees_a_mirror_image() -> None:
 
 def test_the_busiest_windows_are_those_that_changed_most() -> None:
     image = np.ones((1, 640, 500), np.uint16)
-    image[:, 300:340, 200:240] = 900
+    image[:, 330:370, 200:240] = 900
     usable = np.ones((640, 500), bool)
-    usable[:200] = False
+    usable[:256] = False
     samples = list(busiest(ArrayReader(image, usable), 64, 3))
     assert len(samples) == 2
     assert samples[0]["post"].shape == (1, 1, 64, 64)
     assert (samples[0]["post"] == 900).sum() == 40 * 40
     assert list(busiest(ArrayReader(image, np.zeros_like(usable)), 64, 3)) == []
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_windows_to_try_engines_on_are_whole_however_small_the_event(shape: tuple[int, int]) -> None:
+    image = np.random.default_rng(1).integers(1, 1001, (1, *shape), dtype=np.uint16)
+    samples = list(busiest(ArrayReader(image, np.ones(shape, bool)), 64, 3))
+    assert 1 <= len(samples) <= 3
+    for sample in samples:
+        assert sample["post"].shape == (1, 1, 64, 64)
+        assert np.isin(sample["post"], image).all()
 
 
 def test_answers_that_come_late_land_where_they_belong() -> None:

@@ -317,7 +317,7 @@ def open_model(path: Path, device: str = "auto", samples: Iterable[Inputs] | Non
     tried = None if samples is None else list(samples)
     answers: list[NDArray[np.float32]] = []
     for name in ENGINES if device == "auto" else (device,):
-        if name == "cpu" or (device == "auto" and tried is None and name in REDUCED):
+        if name == "cpu" or (device == "auto" and not tried and name in REDUCED):
             continue
         try:
             engine = load(path, name, reference)

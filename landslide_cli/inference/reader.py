@@ -1,6 +1,6 @@
 """Strips of an event, as a model wants them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -17,7 +17,7 @@ from landslide_cli.imagery.bands import CLEAR, TERRAIN_BANDS
 
 @dataclass(frozen=True, slots=True)
 class Strip:
-    """Full-width rows of an event."""
+    """Rows of an event, or a part of them."""
 
     pre: NDArray[np.uint16]
     """(B, H, W) digital numbers."""
@@ -50,13 +50,23 @@ class _Raster:
             if end - row > self._held.shape[1]:
                 self._held = np.zeros((len(kept), rows + self._block_px, self.dataset.width), kept.dtype)
             self._held[:, : kept.shape[1]] = kept
-            window, new = Window(0, begin, self.dataset.width, end - begin), self._held[:, begin - row : end - row]
-            if len(self._there) == len(new):
-                self.dataset.read(self._bands, window=window, out=new)
-            else:
-                new[self._there] = self.dataset.read(self._bands, window=window)
+            self._fill(self._held[:, begin - row : end - row], Window(0, begin, self.dataset.width, end - begin))
             self._first, self._end = row, end
         return self._held[:, row - self._first :][:, :rows]
+
+    def part(self, window: Window, step: int = 1) -> NDArray[Any]:
+        """Return (channels, H / step, W / step) of a `window`, thinned by `step`, of which nothing is held."""
+        shape = (-(-window.height // step), -(-window.width // step))
+        part = np.zeros((len(self._held), *shape), self._held.dtype)
+        self._fill(part, window)
+        return part
+
+    def _fill(self, part: NDArray[Any], window: Window) -> None:
+        if len(self._there) == len(part):
+            self.dataset.read(self._bands, window=window, out=part)
+        else:
+            shape = (len(self._bands), *part.shape[1:])
+            part[self._there] = self.dataset.read(self._bands, window=window, out_shape=shape)
 
 
 class EventReader:
@@ -86,10 +96,21 @@ class EventReader:
 
     def read(self, row: int, rows: int) -> Strip:
         """Read `rows` rows from `row` on; the next call may overwrite the images and the terrain."""
-        usable = self._clear.read(row, rows)[0] == CLEAR
+        return self._strip(lambda raster: raster.read(row, rows))
+
+    def part(self, row: int, column: int, rows: int, columns: int) -> Strip:
+        """Read what begins at `row` and `column`."""
+        return self._strip(lambda raster: raster.part(Window(column, row, columns, rows)))
+
+    def thinned(self, step: int) -> Strip:
+        """Read the whole event with one pixel for `step` x `step` of them, from the overviews where there are any."""
+        return self._strip(lambda raster: raster.part(Window(0, 0, self.width, self.height), step))
+
+    def _strip(self, read: Callable[[_Raster], NDArray[Any]]) -> Strip:
+        usable = read(self._clear)[0] == CLEAR
         terrain = None
         if self._terrain is not None:
-            terrain = self._terrain.read(row, rows)
+            terrain = read(self._terrain)
             # A detector masks by slope: where it is unknown, neither answer would be honest.
             usable &= np.isfinite(terrain).all(axis=0)
-        return Strip(self._pre.read(row, rows), self._post.read(row, rows), terrain, usable)
+        return Strip(read(self._pre), read(self._post), terrain, usable)

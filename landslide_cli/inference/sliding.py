@@ -20,6 +20,9 @@ STEPS = 2**20
 """Probabilities are rounded to whole steps of 1/STEPS: with weights of 1/PARTS every sum of them is exact in float64,
 whatever its order. A step is a ten-thousandth of a percent point."""
 
+STEP_PX = 16
+"""Where most changed is looked for on one of so many pixels, and as many lines; windows are multiples of it."""
+
 Span = slice | NDArray[np.intp]
 """Pixels along an axis: a slice where they are a row, which copies nothing."""
 
@@ -34,6 +37,19 @@ class Reader(Protocol):
 
     def read(self, row: int, rows: int) -> Strip:
         """Read `rows` rows from `row` on."""
+
+
+class SamplingReader(Protocol):
+    """Gives parts of an event in any order."""
+
+    height: int
+    width: int
+
+    def part(self, row: int, column: int, rows: int, columns: int) -> Strip:
+        """Read what begins at `row` and `column`."""
+
+    def thinned(self, step: int) -> Strip:
+        """Read everything, with one pixel for `step` x `step` of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,23 +130,25 @@ def predict(
         progress((made.number + 1) / len(tops))
 
 
-def busiest(reader: Reader, tile: int, rows: int) -> Iterator[Mapping[str, NDArray[np.float32]]]:
-    """Yield inputs of single windows to try engines on: of `rows` rows of windows, spread evenly, the most changed one.
+def busiest(reader: SamplingReader, tile: int, count: int) -> Iterator[Mapping[str, NDArray[np.float32]]]:
+    """Yield inputs of single windows to try engines on: from `count` parts of the event, north to south, the most
+    changed one each.
 
-    Rows of windows without anything to analyse are passed over.
+    Parts without anything to analyse are passed over.
     """
-    for number in range(rows):
-        top = max(round((number + 0.5) / rows * reader.height) - tile // 2, 0)
-        strip = _read(reader, top, tile)
-        windows = [_mirrored(left, tile, reader.width) for left in range(0, reader.width, tile)]
-        # A window seen without any change beats one that is not seen.
-        change = [
-            strip.usable[:, w].any()
-            + np.abs(strip.post[:, :, w].astype(np.int32) - strip.pre[:, :, w])[:, strip.usable[:, w]].sum()
-            for w in windows
-        ]
-        if strip.usable.any():
-            yield _inputs(strip, [windows[int(np.argmax(change))]])
+    seen = reader.thinned(STEP_PX)
+    # A window seen without any change beats one that is not seen.
+    change = np.where(seen.usable, 1 + np.abs(seen.post.astype(np.int32) - seen.pre).sum(axis=0), 0)
+    for axis, size in enumerate(change.shape):
+        change = np.add.reduceat(change, np.arange(0, size, tile // STEP_PX), axis=axis)
+    height, width = min(tile, reader.height), min(tile, reader.width)
+    for rows in np.array_split(np.arange(len(change)), count):
+        if not change[rows].any():
+            continue
+        row, column = np.unravel_index(int(np.argmax(change[rows])), change[rows].shape)
+        top, left = min(int(rows[row]) * tile, reader.height - height), min(int(column) * tile, reader.width - width)
+        strip = _take_rows(reader.part(top, left, height, width), _mirrored(0, tile, height))
+        yield _inputs(strip, [_mirrored(0, tile, width)])
 
 
 def _shape(reader: Reader) -> tuple[int, int]:
@@ -186,9 +204,10 @@ def _read(reader: Reader, top: int, rows: int) -> Strip:
     """Read `rows` rows from `top` on; what lies beyond the event is the mirror image of those that do not."""
     first, last = max(top, 0), min(top + rows, reader.height)
     strip = reader.read(first, last - first)
-    if last - first == rows:
-        return strip
-    at = _mirrored(top - first, rows, last - first)
+    return strip if last - first == rows else _take_rows(strip, _mirrored(top - first, rows, last - first))
+
+
+def _take_rows(strip: Strip, at: Span) -> Strip:
     terrain = None if strip.terrain is None else strip.terrain[:, at]
     return Strip(strip.pre[:, at], strip.post[:, at], terrain, strip.usable[at])
 

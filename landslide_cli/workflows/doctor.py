@@ -32,7 +32,7 @@ from landslide_cli.inference.engines import (
 from landslide_cli.inference.reader import EventReader
 from landslide_cli.inference.sliding import busiest
 from landslide_cli.simulation.spectra import SPECTRA, Material
-from landslide_cli.workflows.predict import SAMPLE_ROWS, check_suits, find_model, shipped_models, windows_per_call
+from landslide_cli.workflows.predict import SAMPLES, check_suits, find_model, shipped_models, windows_per_call
 
 MEASURE_S: Final = 3.0
 """How long each engine is measured."""
@@ -130,7 +130,7 @@ def windows_per_second(engine: Engine, samples: Sequence[Inputs], at_least_s: fl
     return done / seconds
 
 
-def made_up_windows(card: ModelCard, count: int = SAMPLE_ROWS, seed: int = 0) -> Iterator[Inputs]:
+def made_up_windows(card: ModelCard, count: int = SAMPLES, seed: int = 0) -> Iterator[Inputs]:
     """Yield windows (1, C, H, W) that look enough like ground to try engines on: forest, and bare scars on slopes."""
     rng = np.random.default_rng(seed)
     channels = [BANDS.index(band) for band in card.bands]
@@ -157,7 +157,7 @@ def _from_event(folder: Path, card: ModelCard) -> Iterator[Inputs]:
     event = Event.open(folder)
     check_suits(card, event.bands, terrain=event.has("terrain"), where=folder)
     with EventReader(event, card.bands) as reader:
-        yield from busiest(reader, card.tile_px, SAMPLE_ROWS)
+        yield from busiest(reader, card.tile_px, SAMPLES)
 
 
 def _versions() -> dict[str, str]:

@@ -31,8 +31,8 @@ log = logging.getLogger("landslide.predict")
 
 TILE_STEP_PX: Final = 32
 """Networks halve a window five times."""
-SAMPLE_ROWS: Final = 3
-"""Rows of windows from which one each is taken to try engines on."""
+SAMPLES: Final = 3
+"""Windows to try engines on."""
 CACHE_BYTES: Final = 2**26
 """Room for the blocks under way: the reader holds what it needs of them, and needs none twice."""
 
@@ -75,7 +75,7 @@ def predict(config: PredictConfig, progress: Progress = silent) -> PredictSummar
         rasterio.Env(GDAL_CACHEMAX=CACHE_BYTES),
         EventReader(event, card.bands) as reader,
     ):
-        engine = open_engine(config.model, config.device, config.min_slope, busiest(reader, tile, SAMPLE_ROWS))
+        engine = open_engine(config.model, config.device, config.min_slope, busiest(reader, tile, SAMPLES))
         log.info("%s runs on %s", card.name, engine.provider)
         with create(
             event.path("probability"),

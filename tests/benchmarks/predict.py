@@ -39,12 +39,12 @@ from landslide_cli.simulation.catalog import write_catalog
 from landslide_cli.windows import fill_unobserved
 from landslide_cli.workflows.doctor import windows_per_second
 from landslide_cli.workflows.fetch import fetch
-from landslide_cli.workflows.predict import SAMPLE_ROWS, shipped_models
+from landslide_cli.workflows.predict import SAMPLES, shipped_models
 
 PIECE_PX = 1098
 PLAIN_STRIDE_PX = 128
 MEASURE_S = 10.0
-"""How long the engine is measured on resident windows."""
+"""How long the engine is measured on resident windows, each time."""
 MODEL = "bbunet"
 EVENT_DATE = "2021-08-14"
 """Of what `write_catalog` makes unless told otherwise."""
@@ -65,10 +65,9 @@ def main() -> None:
     piece = simulated(options.work / "piece", PIECE_PX)
     granule = repeated(piece, options.work / "granule", options.repeat)
     engine = chosen(piece, options.device)
-    rate = windows_per_second(engine, samples_of(piece, engine.card), MEASURE_S)
-    row(f"{engine.provider} on resident windows of 256 px", f"{rate:.2f} windows/s")
     at_borders(engine, piece)
-    whole_granule(granule, options.device, (engine.provider, rate), timed_plain_loop(granule, options.loop_rows))
+    plain_window_s = timed_plain_loop(granule, options.loop_rows)
+    whole_granule(granule, options.device, engine, samples_of(piece, engine.card), plain_window_s)
     regions(granule)
     small_area(options.work, options.device)
 
@@ -117,10 +116,10 @@ def repeated(piece: Path, folder: Path, times: int) -> Path:
     return folder
 
 
-def samples_of(event: Path, card: ModelCard, rows: int = SAMPLE_ROWS) -> list[Inputs]:
+def samples_of(event: Path, card: ModelCard, count: int = SAMPLES) -> list[Inputs]:
     """Return windows of an event in memory."""
     with EventReader(Event.open(event), card.bands) as reader:
-        return list(busiest(reader, card.tile_px, rows))
+        return list(busiest(reader, card.tile_px, count))
 
 
 def load_engine(name: str) -> Engine:
@@ -240,8 +239,8 @@ def engine_memory_mib(event: Path, provider: str) -> float:
     return peak_mib
 
 
-def whole_granule(event: Path, device: str, own: tuple[str, float], plain_window_s: float) -> None:
-    """Predict a granule; compare with the engine's `own` windows per second, and its name."""
+def whole_granule(event: Path, device: str, engine: Engine, samples: list[Inputs], plain_window_s: float) -> None:
+    """Predict a granule; compare with what the engine does on `samples` in memory, just before and just after."""
     with rasterio.open(event / "clear.tif") as source:
         side = source.width
     began = perf_counter()
@@ -249,9 +248,12 @@ def whole_granule(event: Path, device: str, own: tuple[str, float], plain_window
         for top in range(0, side - 256, 192):
             reader.read(top, 256)
     reading_s = perf_counter() - began
+    before = windows_per_second(engine, samples, MEASURE_S)
     seconds, peak_mib, summary = command(["predict", str(event), "--model", MODEL, "--device", device])
-    if summary["provider"] != own[0]:
-        raise SystemExit(f"the granule ran on {summary['provider']}, the resident windows on {own[0]}")
+    after = windows_per_second(engine, samples, MEASURE_S)
+    if summary["provider"] != engine.provider:
+        raise SystemExit(f"the granule ran on {summary['provider']}, the resident windows on {engine.provider}")
+    row(f"{engine.provider} on resident windows of 256 px, before and after", f"{before:.2f}, {after:.2f} windows/s")
     with EventReader(Event.open(event), BANDS) as reader:
         down, across = (len(starts(side, 256, 192, origin)) for origin in reader.origin)
     windows = down * across
@@ -260,7 +262,7 @@ def whole_granule(event: Path, device: str, own: tuple[str, float], plain_window
     row("reading alone, in one thread", f"{reading_s:.0f} s")
     row(
         "windows per second, end to end",
-        f"{windows / seconds:.2f}, {windows / seconds / own[1]:.2f} of the engine's own",
+        f"{windows / seconds:.2f}, {windows / seconds / (before + after) * 2:.2f} of the engine's own",
     )
     row(
         "plain loop (torch, one window at a time, stride 128), counted up",
