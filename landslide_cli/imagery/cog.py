@@ -72,8 +72,10 @@ def create(
                 yield CogWriter(dataset, path)
             with atomic(path) as temporary:
                 levels = {"overviews": "none"} if overviews == "none" else {"overview_resampling": overviews}
+                # Sentinel-2 bands become no smaller above the first level, and take longer. Not zstd, which would be
+                # faster still: other programs than GDAL's do not read it.
                 rasterio.shutil.copy(
-                    plain, temporary, driver="COG", blocksize=BLOCK_PX, compress="deflate",
+                    plain, temporary, driver="COG", blocksize=BLOCK_PX, compress="deflate", level=1,
                     predictor="yes", num_threads="all_cpus", bigtiff="if_safer", **levels,
                 )  # fmt: skip
     finally:
