@@ -34,14 +34,18 @@ class Small(nn.Module):
 
 def test_a_card_takes_what_a_person_adds(tmp_path: Path) -> None:
     path = tmp_path / "card.toml"
-    path.write_text('limits = "flat ground"\ntile_px = 256\n[scores]\nsimulated_f1 = 0.5')
+    path.write_text('limits = "flat ground"\ntile_px = 256\nthreshold = 0.61\n[scores]\nsimulated_f1 = 0.5')
     card = with_facts(replace(CARD, scores={"validation_f1": 0.6}), path)
     assert (card.limits, card.tile_px, card.bands) == ("flat ground", 256, CARD.bands)
+    assert card.threshold == 0.61 != CARD.threshold
     assert card.scores == {"validation_f1": 0.6, "simulated_f1": 0.5}
     for text in ('bands = ["B02"]', 'tile_px = "256"'):
         path.write_text(text)
         with pytest.raises(InputError, match="cannot be given"):
             with_facts(CARD, path)
+    path.write_text("threshold = 60.0")
+    with pytest.raises(InputError, match="threshold 60 must lie between 0 and 1"):
+        with_facts(CARD, path)
     path.write_text("limits =")
     with pytest.raises(InputError, match="as TOML"):
         with_facts(CARD, path)

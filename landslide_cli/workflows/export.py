@@ -109,16 +109,21 @@ def with_facts(card: ModelCard, path: Path) -> ModelCard:
     """Return `card` with what the TOML file `path` says; its `scores` are added to those of the run.
 
     Raises:
-        InputError: the file cannot be read, or says what only the run can know.
+        InputError: the file cannot be read, says what only the run can know, or has a threshold that is none.
     """
     try:
         facts = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise InputError(f"--card {path} cannot be read as TOML ({error})") from error
-    kinds = {"version": str, "training_data": str, "limits": str, "licence": str, "tile_px": int, "scores": dict}
+    kinds = {
+        "version": str, "training_data": str, "limits": str, "licence": str, "tile_px": int, "scores": dict,
+        "threshold": float,
+    }  # fmt: skip
     wrong = [key for key, value in facts.items() if key not in kinds or not isinstance(value, kinds[key])]
     if wrong:
         raise InputError(f"--card {path}: {', '.join(wrong)} cannot be given; it may hold {', '.join(kinds)}")
+    if not 0 < facts.get("threshold", card.threshold) < 1:
+        raise InputError(f"--card {path}: threshold {facts['threshold']:g} must lie between 0 and 1")
     return replace(card, **{**facts, "scores": {**card.scores, **facts.get("scores", {})}})
 
 
