@@ -314,7 +314,7 @@ def open_model(path: Path, device: str = "auto", samples: Iterable[Inputs] | Non
     """
     check_device(device)
     reference = OnnxEngine(path)
-    tried = None if samples is None else list(samples)
+    tried = list(samples or ())
     answers: list[NDArray[np.float32]] = []
     for name in ENGINES if device == "auto" else (device,):
         if name == "cpu" or (device == "auto" and not tried and name in REDUCED):
@@ -322,8 +322,8 @@ def open_model(path: Path, device: str = "auto", samples: Iterable[Inputs] | Non
         try:
             engine = load(path, name, reference)
             # Once for all engines: the reference is the slowest.
-            answers = answers or [reference.run(sample) for sample in tried or ()]
-            apart = difference(engine, tried or (), answers)
+            answers = answers or [reference.run(sample) for sample in tried]
+            apart = difference(engine, tried, answers)
         except Exception as error:  # Whatever a driver does not like, there is the reference.
             # That an engine is not there, or not for this kind of network, is no fault.
             level = logging.INFO if name != device and isinstance(error, ModelError) else logging.WARNING

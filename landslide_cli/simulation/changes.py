@@ -33,6 +33,7 @@ TRACK_STEPS: Final = (40, 200)
 """Length of the track by which is driven away what a pit yields."""
 
 Mixture = Mapping[Material, float]
+Distances = npt.NDArray[np.float64]
 
 
 def convert(
@@ -79,10 +80,10 @@ def blob(shape: tuple[int, int], centre: Sequence[float], radius_px: float, rng:
     return ramp(distance + 0.3 * fractal(shape, rng, exponent=2.4, longest_px=6 * radius_px), 1.1, 0.9)
 
 
-def _turned(shape: tuple[int, int], centre: Sequence[float], angle: float) -> tuple[Floats, Floats]:
+def _turned(shape: tuple[int, int], centre: Sequence[float], angle: float) -> tuple[Distances, Distances]:
     """Each pixel's distance (h, w) from `centre` (row, column) along two axes turned by `angle`, in pixels."""
     y, x = np.ogrid[: shape[0], : shape[1]]
-    y, x = (y - centre[0]).astype(np.float32), (x - centre[1]).astype(np.float32)
+    y, x = y - centre[0], x - centre[1]
     return x * np.cos(angle) + y * np.sin(angle), y * np.cos(angle) - x * np.sin(angle)
 
 
@@ -171,7 +172,7 @@ def _quarries(before: Floats, after: Floats, terrain: Terrain, nature: Nature, r
     """Pits whose face advanced, ground stripped for new ones, and building ground; some pits lie on a hillside."""
     amount = nature.changes[Change.QUARRY]
     shape = terrain.shape
-    slope = terrain.slope_deg(2.0)
+    slope, gradient = terrain.slope_deg(2.0), terrain.gradient(4.0)
     dry = 1.0 - after[Material.WATER] - after[Material.MUDDY_WATER]
     for place in _places(dry * ramp(slope, 38.0, 15.0), int(rng.integers(1, 2 + round(4 * amount))), rng):
         kind = Material(rng.choice((Material.ROCK, Material.SOIL, Material.GRAVEL, Material.FRESH_OCHRE)))
@@ -179,7 +180,7 @@ def _quarries(before: Floats, after: Floats, terrain: Terrain, nature: Nature, r
         opened = rng.random() < OPENED
         pit = dug(shape, place, rng.uniform(*(STRIPPED_PX if opened else PIT_PX)), rng)
         track = np.zeros(shape, np.float32)
-        _walk(track, terrain.gradient(4.0), place, TRACK_STEPS, rng)
+        _walk(track, gradient, place, TRACK_STEPS, rng)
         bared = np.maximum(pit, _widened(track, 0.6))
         if not opened:
             for shares in (before, after):

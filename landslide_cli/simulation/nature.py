@@ -66,7 +66,8 @@ class Nature:
     sizes_m2: tuple[float, float] = (400.0, 60_000.0)
     """Smallest and largest landslide."""
     changes: Mapping[Change, float] = field(default_factory=lambda: {Change.FIELD: 0.18, Change.CLEAR_CUT: 0.12})
-    """How much of each kind there is; 0.18 of the fields, 0.12 clear-cuts per km2, else 0 to 1."""
+    """How much of each kind there is; 0.18 of the fields, 0.12 clear-cuts per km2, else 0 to 1; of those in `RARE`
+    times `more_changes`."""
     ragged: float = 0.0
     """By how much of their half side the edges of clear-cuts waver at most, as a deviation."""
     leafless: tuple[float, float] = (0.0, 0.0)
@@ -113,7 +114,7 @@ def draw_nature(rng: np.random.Generator, more_changes: float = 1.0) -> Nature:
         changes[Change.FIELD] = float(rng.uniform(0.05, 0.6))
     if Change.CLEAR_CUT in changes:
         changes[Change.CLEAR_CUT] = float(rng.uniform(0.1, 1.2))
-    for kind in RARE & set(changes):
+    for kind in RARE & changes.keys():
         changes[kind] *= more_changes
     season = changes.get(Change.SEASON, 0.0)
     leafless = rng.uniform(0.0, season, 2) * (rng.random(2) < 0.5)
