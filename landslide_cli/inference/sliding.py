@@ -23,6 +23,9 @@ whatever its order. A step is a ten-thousandth of a percent point."""
 STEP_PX = 16
 """Where most changed is looked for on one of so many pixels, and as many lines; windows are multiples of it."""
 
+BATCHES_AHEAD = 5
+"""The engine has so many to go on with while the next row of blocks is unpacked, which takes seconds on a granule."""
+
 Span = slice | NDArray[np.intp]
 """Pixels along an axis: a slice where they are a row, which copies nothing."""
 
@@ -109,7 +112,7 @@ def predict(
     # Rows of the window row under work, columns from the first window on.
     blended = np.zeros((tile, lefts[-1] - lefts[0] + tile))
     # Three at work at once: one reads and prepares, one runs the engine, and this one blends.
-    for made in ahead(_answers(ahead(_batches(reader, tops, lefts, tile, batch), depth=2), engine)):
+    for made in ahead(_answers(ahead(_batches(reader, tops, lefts, tile, batch), BATCHES_AHEAD), engine)):
         if isinstance(made, _Answer):
             for column, probability in zip(made.columns, made.probability[:, 0], strict=True):
                 at = lefts[column] - lefts[0]
