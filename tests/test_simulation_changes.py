@@ -1,14 +1,16 @@
 """What changes without a landslide is told by its kind, and nothing else changes."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.ndimage import binary_opening, label
 from scipy.spatial import ConvexHull
 
-from landslide_cli.simulation.arrays import Floats
-from landslide_cli.simulation.changes import CHANGED, blob, change_ground, convert, dug, lines
+from landslide_cli.simulation.arrays import Flags
+from landslide_cli.simulation.changes import blob, change_ground, dig, dug, lines
+from landslide_cli.simulation.ground import CHANGED
 from landslide_cli.simulation.nature import Change, Nature
-from landslide_cli.simulation.spectra import Material
 from landslide_cli.simulation.surface import make_surface
 from landslide_cli.simulation.terrain import Terrain, make_terrain
 
@@ -63,14 +65,42 @@ def test_most_pits_were_there_before_and_only_what_they_grew_by_is_a_change(terr
 
 
 def test_what_machines_dug_has_straight_edges_and_what_grew_or_burnt_has_not() -> None:
-    def filled(patch: Floats) -> float:
+    def filled(patch: Flags) -> float:
         """Share of the hull that the patch fills."""
-        points = np.argwhere(patch > 0.5)
+        points = np.argwhere(patch)
         return len(points) / float(ConvexHull(points + np.array([0.5, 0.5])).volume)
 
     rngs = [np.random.default_rng(seed) for seed in range(6)]
-    assert min(filled(dug((120, 120), (60, 60), 20, rng)) for rng in rngs) > 0.95
-    assert np.mean([filled(blob((120, 120), (60, 60), 14, rng)) for rng in rngs]) < 0.9
+    assert min(filled(dug((120, 120), (60, 60), 20, rng) < 0) for rng in rngs) > 0.95
+    assert np.mean([filled(blob((120, 120), (60, 60), 14, rng) > 0.5) for rng in rngs]) < 0.9
+
+
+def test_pits_have_level_benches_and_leave_the_ground_around_them() -> None:
+    rows, columns = np.indices((80, 90), dtype=np.float32)
+    hillside = Terrain(1000 - 4 * columns, columns, columns)
+    beyond_px = np.maximum(np.abs(rows - 40) - 20, np.abs(columns - 45) - 30).astype(float)
+    dug_m = np.zeros((80, 90), np.float32)
+    dig(dug_m, hillside.elevation_m, beyond_px, 40)
+    assert not dug_m[beyond_px >= 0].any()
+    assert 0 <= dug_m.min() <= dug_m.max() < 40
+    slope_deg = replace(hillside, elevation_m=hillside.elevation_m - dug_m).slope_deg()
+    inner = beyond_px < -6
+    assert (slope_deg[inner] < 0.1).mean() > 0.6
+    assert (slope_deg[inner] > 45).mean() > 0.1
+    deeper = dug_m.copy()
+    dig(deeper, hillside.elevation_m, beyond_px + 5, 10)
+    assert np.array_equal(deeper, dug_m)
+
+
+def test_new_pits_change_the_ground_of_the_later_date_alone(terrain: Terrain) -> None:
+    deepened = 0
+    for seed in range(8):
+        surface = make_surface(terrain, np.random.default_rng(seed), CASES[Change.QUARRY])
+        before_m, after_m = surface.dug_m
+        assert (after_m >= before_m).all()
+        deepened += (after_m > before_m).any()
+    assert deepened == 8
+    assert not np.any(make_surface(terrain, np.random.default_rng(8), Nature(changes={})).dug_m)
 
 
 def test_a_track_leads_out_of_every_pit(terrain: Terrain) -> None:
@@ -90,17 +120,6 @@ def test_without_changes_both_dates_are_one(terrain: Terrain) -> None:
     assert not surface.changes.any()
 
 
-def test_converting_keeps_the_sum_and_takes_only_what_it_may() -> None:
-    rng = np.random.default_rng(0)
-    shares = rng.dirichlet(np.ones(len(Material)), (9, 7)).transpose(2, 0, 1).astype(np.float32)
-    before = shares.copy()
-    convert(shares, np.full((9, 7), 0.5, np.float32), {Material.CHAR: 0.6, Material.SOIL: 0.4}, (Material.GRASS,))
-    assert np.allclose(shares.sum(axis=0), 1, atol=1e-5)
-    assert np.allclose(shares[Material.GRASS], before[Material.GRASS] / 2)
-    untouched = [m for m in Material if m not in (Material.GRASS, Material.CHAR, Material.SOIL)]
-    assert np.array_equal(shares[untouched], before[untouched])
-
-
 def test_a_blob_lies_around_its_centre() -> None:
     patch = blob((200, 200), (80, 120), 20, np.random.default_rng(1))
     rows, columns = np.nonzero(patch > 0.5)
@@ -118,7 +137,6 @@ def test_roads_are_thin(terrain: Terrain) -> None:
 def test_the_same_chance_makes_the_same_change(terrain: Terrain) -> None:
     surfaces = [make_surface(terrain, np.random.default_rng(5), CASES[Change.FIRE]) for _ in range(2)]
     assert np.array_equal(surfaces[0].after, surfaces[1].after)
-    codes = np.zeros(SHAPE, np.uint8)
-    one = surfaces[0]
-    change_ground(one.before, one.after.copy(), codes, terrain, Nature(changes={}), np.random.default_rng(0))
-    assert not codes.any()
+    kept = surfaces[0].after.copy()
+    change_ground(surfaces[0], Nature(changes={}), np.random.default_rng(0))
+    assert np.array_equal(surfaces[0].after, kept)

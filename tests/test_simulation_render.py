@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from landslide_cli.imagery.bands import BANDS, SCL
-from landslide_cli.simulation.render import Acquisition, canopy_shade, relative_sunlight, render, sun_position
+from landslide_cli.simulation.render import Acquisition, relative_sunlight, render, rim_shade, sun_position
 from landslide_cli.simulation.spectra import Material
 from landslide_cli.simulation.terrain import Terrain, make_terrain
 from landslide_cli.simulation.world import World, make_world
@@ -89,8 +89,8 @@ def test_trees_shade_the_clearing_on_the_side_away_from_the_sun() -> None:
         0.0: np.s_[20:22, 20:40],
     }
     for azimuth_deg, shaded in sides.items():
-        shade = canopy_shade(canopy_m, 45.0, azimuth_deg)
+        shade = rim_shade(canopy_m, 45.0, azimuth_deg)
         assert shade[shaded] == pytest.approx(1.0, abs=0.01)
         assert shade.sum() == pytest.approx(40, abs=1)
-    assert canopy_shade(canopy_m, 63.43, 90.0).sum() == pytest.approx(80, abs=1)
-    assert not canopy_shade(np.full((20, 20), 15.0, np.float32), 60.0, 10.0).any()
+    assert rim_shade(canopy_m, 63.43, 90.0).sum() == pytest.approx(80, abs=1)
+    assert not rim_shade(np.full((20, 20), 15.0, np.float32), 60.0, 10.0).any()

@@ -8,13 +8,11 @@ import numpy.typing as npt
 from scipy.ndimage import gaussian_filter, shift
 
 from landslide_cli.imagery.bands import GSD_M
-from landslide_cli.simulation.arrays import Codes, Flags, Floats, fractal, line_noise, ramp
+from landslide_cli.simulation.arrays import Floats, fractal, line_noise, ramp
+from landslide_cli.simulation.ground import Ground, Mixture, convert
 from landslide_cli.simulation.nature import Change, Nature
 from landslide_cli.simulation.spectra import PLANTS, Material
 from landslide_cli.simulation.terrain import Terrain
-
-CHANGED: Final = 0.2
-"""A pixel counts as changed if so much of it is of another material."""
 
 OPENED: Final = 0.1
 """Share of the pits that were not there before: between two images, a year apart at most, few are opened."""
@@ -25,6 +23,12 @@ PIT_PX: Final = (4.0, 14.0)
 """From the middle of a pit to an edge."""
 STRIPPED_PX: Final = (1.5, 7.0)
 """The same of ground stripped since the image before, where a pit is opened: two hectares in a year at that pace."""
+BENCH_M: Final = (10.0, 40.0)
+"""Height of the faces that a pit has on a hillside."""
+STRIPPED_M: Final = (2.0, 10.0)
+"""The same of a new one."""
+FACE: Final = 1.2
+"""Rise of the ground at the edge of a pit, 50 degrees."""
 BESIDE_PX: Final = 6.0
 """How far, as a deviation, from roofs and roads others are built."""
 ROAD_STEPS: Final = (120, 1200)
@@ -32,44 +36,18 @@ ROAD_STEPS: Final = (120, 1200)
 TRACK_STEPS: Final = (40, 200)
 """Length of the track by which is driven away what a pit yields."""
 
-Mixture = Mapping[Material, float]
 Distances = npt.NDArray[np.float64]
 
 
-def convert(
-    shares: Floats, where: npt.NDArray[np.floating], into: Mixture, of: Sequence[Material] = tuple(Material)
-) -> None:
-    """Turn the share `where` (h, w) of the materials `of` into the mixture `into`, in place."""
-    taken = np.zeros(where.shape, np.float32)
-    share = where.astype(np.float32)
-    for material in of:
-        part = shares[material] * share
-        shares[material] -= part
-        taken += part
-    for material, weight in into.items():
-        shares[material] += np.float32(weight) * taken
-
-
-def mark(codes: Codes, kind: Change, before: Floats, after: Floats) -> None:
-    """Write `kind` where shares, or their differences, (materials, h, w) are not the same, in place."""
-    codes[_differ(before, after)] = kind
-
-
-def _differ(before: Floats, after: Floats) -> Flags:
-    return np.asarray(0.5 * np.abs(after - before).sum(axis=0) > CHANGED)
-
-
-def change_ground(
-    before: Floats, after: Floats, codes: Codes, terrain: Terrain, nature: Nature, rng: np.random.Generator
-) -> None:
-    """Change shares (materials, h, w) of both dates as `nature` says, in place; `codes` (h, w) tells where and why."""
+def change_ground(ground: Ground, nature: Nature, rng: np.random.Generator) -> None:
+    """Change the ground as `nature` says, in place."""
     for kind, adorn in _KINDS.items():
         if kind in nature.changes:
-            earlier = after - before
-            adorn(before, after, terrain, nature, rng)
-            mark(codes, kind, earlier, after - before)
+            earlier = ground.after - ground.before
+            adorn(ground, nature, rng)
+            ground.mark(kind, earlier)
     # A pit that was there on both dates may lie where a field changed.
-    codes[~_differ(before, after)] = 0
+    ground.unmark_unchanged()
 
 
 def blob(shape: tuple[int, int], centre: Sequence[float], radius_px: float, rng: np.random.Generator) -> Floats:
@@ -96,8 +74,9 @@ def _places(wanted: npt.NDArray[np.floating], count: int, rng: np.random.Generat
     return [divmod(int(min(place, cumulative.size - 1)), wanted.shape[1]) for place in drawn]
 
 
-def _clear_cuts(_before: Floats, after: Floats, terrain: Terrain, nature: Nature, rng: np.random.Generator) -> None:
+def _clear_cuts(ground: Ground, nature: Nature, rng: np.random.Generator) -> None:
     """Patches of forest that are gone: some rectangles, some as ragged as what beetles or wind left to fell."""
+    terrain, after = ground.terrain, ground.after
     forest = after[Material.BROADLEAF] + after[Material.CONIFER]
     rows, columns = np.nonzero((forest > 0.7) & (terrain.slope_deg(1.5) < 28.0))
     if rows.size == 0:
@@ -132,10 +111,10 @@ def _felled(rng: np.random.Generator) -> Mixture:
     }
 
 
-def _fires(_before: Floats, after: Floats, terrain: Terrain, nature: Nature, rng: np.random.Generator) -> None:
+def _fires(ground: Ground, nature: Nature, rng: np.random.Generator) -> None:
     """Burnt patches: char where it burned hot, browned plants where it did not."""
     amount = nature.changes[Change.FIRE]
-    shape = terrain.shape
+    shape, after = ground.terrain.shape, ground.after
     plants = after[list(PLANTS)].sum(axis=0)
     for place in _places(plants, int(rng.integers(1, 4)), rng):
         burnt = blob(shape, place, rng.uniform(20.0, 40.0 + 60.0 * amount), rng)
@@ -144,10 +123,10 @@ def _fires(_before: Floats, after: Floats, terrain: Terrain, nature: Nature, rng
         convert(after, 0.6 * (burnt - severity), {Material.DEAD_WOOD: 0.7, Material.DRY_GRASS: 0.3}, PLANTS)
 
 
-def _dieback(_before: Floats, after: Floats, terrain: Terrain, nature: Nature, rng: np.random.Generator) -> None:
+def _dieback(ground: Ground, nature: Nature, rng: np.random.Generator) -> None:
     """Conifers that beetles or drought killed, in groups that grow together; some of them are felled."""
     amount = nature.changes[Change.DIEBACK]
-    shape = terrain.shape
+    shape, after = ground.terrain.shape, ground.after
     groups = fractal(shape, rng, exponent=1.5) + 1.2 * fractal(shape, rng, exponent=3.0, shortest_px=30)
     dead = ramp(groups, 2.6 - 1.6 * amount, 3.2 - 1.6 * amount)
     felled = dead * ramp(fractal(shape, rng, exponent=2.2), 0.6, 1.0)
@@ -155,9 +134,10 @@ def _dieback(_before: Floats, after: Floats, terrain: Terrain, nature: Nature, r
     convert(after, felled, _felled(rng), (Material.CONIFER,))
 
 
-def _floods(_before: Floats, after: Floats, terrain: Terrain, nature: Nature, rng: np.random.Generator) -> None:
+def _floods(ground: Ground, nature: Nature, rng: np.random.Generator) -> None:
     """A river that turned muddy, left its bed, or left gravel where it ran."""
     amount = nature.changes[Change.FLOOD]
+    terrain, after = ground.terrain, ground.after
     shape = terrain.shape
     convert(after, np.full(shape, rng.uniform(0.3, 1.0), np.float32), {Material.MUDDY_WATER: 1.0}, (Material.WATER,))
     width = 25.0 + 120.0 * amount * (0.6 + 0.5 * fractal(shape, rng, exponent=2.8, shortest_px=20))
@@ -168,9 +148,10 @@ def _floods(_before: Floats, after: Floats, terrain: Terrain, nature: Nature, rn
     convert(after, reached * (1.0 - gravel) * 0.9, {Material.MUDDY_WATER: 1.0}, land)
 
 
-def _quarries(before: Floats, after: Floats, terrain: Terrain, nature: Nature, rng: np.random.Generator) -> None:
+def _quarries(ground: Ground, nature: Nature, rng: np.random.Generator) -> None:
     """Pits whose face advanced, ground stripped for new ones, and building ground; some pits lie on a hillside."""
     amount = nature.changes[Change.QUARRY]
+    terrain, before, after = ground.terrain, ground.before, ground.after
     shape = terrain.shape
     slope, gradient = terrain.slope_deg(2.0), terrain.gradient(4.0)
     dry = 1.0 - after[Material.WATER] - after[Material.MUDDY_WATER]
@@ -178,16 +159,22 @@ def _quarries(before: Floats, after: Floats, terrain: Terrain, nature: Nature, r
         kind = Material(rng.choice((Material.ROCK, Material.SOIL, Material.GRAVEL, Material.FRESH_OCHRE)))
         bare = {kind: 0.8, Material.ASPHALT: 0.2}
         opened = rng.random() < OPENED
-        pit = dug(shape, place, rng.uniform(*(STRIPPED_PX if opened else PIT_PX)), rng)
+        bench_m = rng.uniform(*(STRIPPED_M if opened else BENCH_M))
+        beyond_px = dug(shape, place, rng.uniform(*(STRIPPED_PX if opened else PIT_PX)), rng)
         track = np.zeros(shape, np.float32)
         _walk(track, gradient, place, TRACK_STEPS, rng)
-        bared = np.maximum(pit, _widened(track, 0.6))
+        track = _widened(track, 0.6)
         if not opened:
+            bared = np.maximum(_inside(beyond_px), track)
             for shares in (before, after):
                 convert(shares, 0.95 * bared, bare)
+            for dug_m in ground.dug_m:
+                dig(dug_m, terrain.elevation_m, beyond_px, bench_m)
             heading, step_px = rng.uniform(0.0, 2.0 * np.pi), rng.uniform(*ADVANCE_M) / GSD_M
-            bared = shift(pit, (step_px * np.sin(heading), step_px * np.cos(heading)), order=1)
-        convert(after, 0.95 * bared, bare)
+            offset = (step_px * np.sin(heading), step_px * np.cos(heading))
+            beyond_px = shift(beyond_px, offset, order=1, mode="nearest")
+        convert(after, 0.95 * np.maximum(_inside(beyond_px), track), bare)
+        dig(ground.dug_m[1], terrain.elevation_m, beyond_px, bench_m)
     # Houses and halls, where there are some already or a road leads by.
     beside = gaussian_filter(after[Material.ROOF] + after[Material.ASPHALT], BESIDE_PX) + 0.002
     wanted = dry * beside * ramp(slope, 9.0, 5.0)
@@ -199,14 +186,34 @@ def _quarries(before: Floats, after: Floats, terrain: Terrain, nature: Nature, r
         convert(after, built, {Material.ROOF: 0.6, Material.ASPHALT: 0.2, Material.SOIL: 0.2})
 
 
-def dug(shape: tuple[int, int], centre: Sequence[float], reach_px: float, rng: np.random.Generator) -> Floats:
-    """A patch with straight edges, as machines leave it; (h, w) float32, 1 inside."""
+def dug(shape: tuple[int, int], centre: Sequence[float], reach_px: float, rng: np.random.Generator) -> Distances:
+    """How far each pixel (h, w) lies beyond the straight edges of a pit, negative inside, in pixels."""
     sides = int(rng.integers(4, 7))
     angles = rng.uniform(0.0, 2.0 * np.pi) + 2.0 * np.pi / sides * (np.arange(sides) + rng.uniform(-0.2, 0.2, sides))
     beyond_px = np.full(shape, -np.inf)
     for angle, reach in zip(angles, reach_px * rng.uniform(0.7, 1.3, sides), strict=True):
         np.maximum(beyond_px, _turned(shape, centre, angle)[0] - reach, out=beyond_px)
-    return ramp(beyond_px + 0.4 * fractal(shape, rng, exponent=2.0, longest_px=20), 0.6, -0.6)
+    return np.asarray(beyond_px + 0.4 * fractal(shape, rng, exponent=2.0, longest_px=20))
+
+
+def _inside(beyond_px: Distances) -> Floats:
+    """Share (h, w) of each pixel that lies within an edge."""
+    return ramp(beyond_px, 0.6, -0.6)
+
+
+def dig(dug_m: Floats, elevation_m: Floats, beyond_px: Distances, bench_m: float) -> None:
+    """Cut level benches into the ground within an edge, in place, where they are deeper than what is dug already.
+
+    Args:
+        dug_m: (h, w) how much lower the ground is.
+        elevation_m: (h, w) the ground as nature made it.
+        beyond_px: (h, w) distance beyond the edge, negative inside.
+        bench_m: height from one bench to the next.
+    """
+    inside = beyond_px < 0.0
+    if inside.any():
+        above_m = (elevation_m - elevation_m[inside].min()) % np.float32(bench_m)
+        np.maximum(dug_m, np.clip(np.minimum(above_m, FACE * GSD_M * -beyond_px), 0.0, None), out=dug_m)
 
 
 def lines(terrain: Terrain, count: int, rng: np.random.Generator, width_px: float) -> Floats:
@@ -249,19 +256,19 @@ def _widened(hits: Floats, width_px: float) -> Floats:
     return np.asarray(np.clip(gaussian_filter(hits, 0.5) * np.float32(2.2 * width_px), 0.0, 1.0), dtype=np.float32)
 
 
-def _roads(_before: Floats, after: Floats, terrain: Terrain, nature: Nature, rng: np.random.Generator) -> None:
+def _roads(ground: Ground, nature: Nature, rng: np.random.Generator) -> None:
     """New roads and their cuts, bare as a scar and long as one."""
     amount = nature.changes[Change.ROAD]
-    cut = lines(terrain, 1 + round(3 * amount), rng, rng.uniform(0.5, 1.0))
+    cut = lines(ground.terrain, 1 + round(3 * amount), rng, rng.uniform(0.5, 1.0))
     land = tuple(material for material in Material if material not in (Material.WATER, Material.MUDDY_WATER))
     soil = Material(rng.choice((Material.SOIL, Material.GRAVEL, Material.ROCK)))
-    convert(after, cut, {soil: 0.8, Material.ASPHALT: 0.2}, land)
+    convert(ground.after, cut, {soil: 0.8, Material.ASPHALT: 0.2}, land)
 
 
-def _season(before: Floats, after: Floats, terrain: Terrain, nature: Nature, rng: np.random.Generator) -> None:
+def _season(ground: Ground, nature: Nature, rng: np.random.Generator) -> None:
     """Leaves fall and grass dries: first on high, then on low ground; some stands are earlier than others."""
-    stands = 0.18 * fractal(terrain.shape, rng, exponent=2.2, shortest_px=4)
-    for shares, leafless, dry in zip((before, after), nature.leafless, nature.dry, strict=True):
+    stands = 0.18 * fractal(ground.terrain.shape, rng, exponent=2.2, shortest_px=4)
+    for shares, leafless, dry in zip((ground.before, ground.after), nature.leafless, nature.dry, strict=True):
         convert(shares, _part(leafless + stands, leafless), {Material.LEAFLESS: 1.0}, (Material.BROADLEAF,))
         convert(shares, _part(dry + stands, dry), {Material.DRY_GRASS: 1.0}, (Material.GRASS,))
 
@@ -271,14 +278,15 @@ def _part(field: Floats, mean: float) -> Floats:
     return np.asarray(np.clip(field, 0.0, 1.0) * (mean > 0.0), dtype=np.float32)
 
 
-def _snow(before: Floats, after: Floats, terrain: Terrain, nature: Nature, rng: np.random.Generator) -> None:
+def _snow(ground: Ground, nature: Nature, rng: np.random.Generator) -> None:
     """Snow on high ground, longer in gullies and on slopes that face away from the sun, less under trees."""
+    terrain = ground.terrain
     relief = float(np.ptp(terrain.elevation_m)) or 1.0
     hollow = gaussian_filter(terrain.elevation_m, 4.0) - terrain.elevation_m
     north = terrain.gradient(2.0)[1]
     chill = terrain.elevation_m / relief + 0.02 * hollow - 0.08 * north
     chill = chill + 0.04 * fractal(terrain.shape, rng, exponent=2.0)
-    for shares, quantile in zip((before, after), nature.snow_above, strict=True):
+    for shares, quantile in zip((ground.before, ground.after), nature.snow_above, strict=True):
         if quantile < 1.0:
             line = float(np.quantile(chill, quantile))
             lying = ramp(chill, line - 0.04, line + 0.06)
@@ -286,7 +294,7 @@ def _snow(before: Floats, after: Floats, terrain: Terrain, nature: Nature, rng: 
             convert(shares, lying * np.clip(shaded, 0.0, 1.0), {Material.SNOW: 1.0})
 
 
-_KINDS: Final[Mapping[Change, Callable[[Floats, Floats, Terrain, Nature, np.random.Generator], None]]] = {
+_KINDS: Final[Mapping[Change, Callable[[Ground, Nature, np.random.Generator], None]]] = {
     Change.CLEAR_CUT: _clear_cuts,
     Change.FIRE: _fires,
     Change.DIEBACK: _dieback,

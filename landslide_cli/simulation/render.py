@@ -88,29 +88,30 @@ def cast_shadow(terrain: Terrain, sun_zenith_deg: float, sun_azimuth_deg: float)
     return shadow
 
 
-def canopy_shade(canopy_m: Floats, sun_zenith_deg: float, sun_azimuth_deg: float) -> Floats:
-    """Share (h, w) of each pixel that higher trees beside it shade: the dark rim of a clearing.
+def rim_shade(standing_m: Floats, sun_zenith_deg: float, sun_azimuth_deg: float) -> Floats:
+    """Share (h, w) of each pixel that what stands higher beside it shades: the dark rim of a clearing.
 
     Args:
-        canopy_m: (h, w) height of the trees.
+        standing_m: (h, w) height of trees and houses.
         sun_zenith_deg: of the sun.
         sun_azimuth_deg: of the sun, clockwise from north.
     """
     rise_m = GSD_M / np.tan(np.radians(max(sun_zenith_deg, 5.0)))
     azimuth = np.radians(sun_azimuth_deg)
-    shade = np.zeros_like(canopy_m)
-    for distance in range(1, int(canopy_m.max() / rise_m) + 2):
+    shade = np.zeros_like(standing_m)
+    for distance in range(1, int(standing_m.max() / rise_m) + 2):
         offset = (distance * np.cos(azimuth), -distance * np.sin(azimuth))
-        there = moved(canopy_m, offset, order=1, mode="nearest")
+        there = moved(standing_m, offset, order=1, mode="nearest")
         # What is left of the shadow where it has come as far as the near side of the pixel.
-        np.maximum(shade, (there - canopy_m) / rise_m - (distance - 1), out=shade)
+        np.maximum(shade, (there - standing_m) / rise_m - (distance - 1), out=shade)
     return np.asarray(np.clip(shade, 0.0, 1.0), dtype=np.float32)
 
 
 def render(world: World, acquisition: Acquisition, rng: np.random.Generator) -> Scene:
     """One scene over the whole grid of the world."""
     shares = world.after if acquisition.after_event else world.before
-    shape, nature = world.terrain.shape, world.nature
+    terrain = world.terrain_after if acquisition.after_event else world.terrain
+    shape, nature = terrain.shape, world.nature
     seasonal = nature.spectra.copy()
     for material in GREEN:
         # Plants are not the same two weeks later: chlorophyll darkens the visible, leaves brighten the infrared.
@@ -121,9 +122,9 @@ def render(world: World, acquisition: Acquisition, rng: np.random.Generator) -> 
     factor = world.brightness * (1.0 + 0.025 * fractal(shape, rng, exponent=1.2))
     if acquisition.after_event:
         factor = factor * world.shade
-    sunlight = relative_sunlight(world.terrain, acquisition.sun_zenith_deg, acquisition.sun_azimuth_deg)
+    sunlight = relative_sunlight(terrain, acquisition.sun_zenith_deg, acquisition.sun_azimuth_deg)
     if nature.shadows:
-        sunlight *= ~cast_shadow(world.terrain, acquisition.sun_zenith_deg, acquisition.sun_azimuth_deg)
+        sunlight *= ~cast_shadow(terrain, acquisition.sun_zenith_deg, acquisition.sun_azimuth_deg)
     reflectance *= factor
     if world.tint is not None:
         # Plants, moisture and air differ from date to date: for the whole scene, for each stand, for each pixel.
@@ -132,8 +133,8 @@ def render(world: World, acquisition: Acquisition, rng: np.random.Generator) -> 
         reflectance *= np.exp(np.tensordot(AXES.T, world.tint + drift.astype(np.float32), axes=1))
     direct = sunlight
     if nature.shadows:
-        canopy_m = world.canopy_m(shares)
-        direct = sunlight * (1.0 - canopy_shade(canopy_m, acquisition.sun_zenith_deg, acquisition.sun_azimuth_deg))
+        standing_m = world.standing_m(shares)
+        direct = sunlight * (1.0 - rim_shade(standing_m, acquisition.sun_zenith_deg, acquisition.sun_azimuth_deg))
     for index, diffuse in enumerate(DIFFUSE):
         reflectance[index] *= diffuse + (1.0 - diffuse) * direct
 

@@ -1,7 +1,6 @@
 """What covers the ground before and after the event, landslides left out."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -10,8 +9,9 @@ from scipy.ndimage import distance_transform_edt, gaussian_filter
 from scipy.spatial import cKDTree
 
 from landslide_cli.imagery.bands import GSD_M
-from landslide_cli.simulation.arrays import Codes, Flags, Floats, fractal, ramp
-from landslide_cli.simulation.changes import change_ground, convert, lines, mark
+from landslide_cli.simulation.arrays import Flags, Floats, fractal, ramp
+from landslide_cli.simulation.changes import change_ground, lines
+from landslide_cli.simulation.ground import Ground, bare_ground, convert
 from landslide_cli.simulation.landcover import UNKNOWN, Cover
 from landslide_cli.simulation.nature import PLAIN, Change, Nature
 from landslide_cli.simulation.spectra import Material
@@ -57,41 +57,30 @@ ON_TOP: Final[Mapping[Cover, tuple[Material, float]]] = {
 """What lies on the ground of a class or stands in it, and its share."""
 
 
-@dataclass(frozen=True, slots=True)
-class Surface:
-    """Shares of materials in every pixel, (materials, h, w) float32 that add up to 1."""
-
-    before: Floats
-    after: Floats
-    changes: Codes
-    """(h, w) uint8, a `Change` where the two differ, else 0."""
-
-
-def make_surface(terrain: Terrain, rng: np.random.Generator, nature: Nature = PLAIN) -> Surface:
+def make_surface(terrain: Terrain, rng: np.random.Generator, nature: Nature = PLAIN) -> Ground:
     """Land cover that suits the terrain, on both dates; that of a map where `terrain.cover` has one.
 
     The map says what lies where, noise how dense and of which kind it is: forest has gaps, cropland has fields.
     """
-    shape = terrain.shape
     slope = terrain.slope_deg(1.5)
-    before = np.zeros((len(Material), *shape), dtype=np.float32)
+    ground = bare_ground(terrain)
+    before, after = ground.before, ground.after
     _hills(before, terrain, slope, rng, nature.conifers)
     if nature.managed:
         _forestry(before, slope, nature.managed, rng)
 
     flat = (terrain.river_m < 1.15 * terrain.floor_m) & (slope < 9.0)
-    after = before.copy()
+    after[:] = before
     fields = _where(terrain, Cover.CROPLAND, flat) & (slope < PLOUGHED_DEG)
     _fields(before, after, fields, nature.changes.get(Change.FIELD, 0.0), rng)
-    changes = np.zeros(shape, np.uint8)
-    mark(changes, Change.FIELD, before, after)
+    ground.mark(Change.FIELD)
     _towns((before, after), terrain, flat, rng)
     _river((before, after), terrain, rng)
     if nature is not PLAIN:
         _roads((before, after), terrain, rng)
         _sea((before, after), terrain, nature.sea)
-    change_ground(before, after, changes, terrain, nature, rng)
-    return Surface(before, after, changes)
+    change_ground(ground, nature, rng)
+    return ground
 
 
 def _where(terrain: Terrain, cover: Cover, otherwise: Flags) -> Flags:

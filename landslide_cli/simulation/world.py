@@ -17,6 +17,8 @@ from landslide_cli.simulation.terrain import Terrain
 
 OLD_SHARE = 0.003
 """Share of the ground with scars of earlier events, seen on both dates."""
+HOUSE_M = 8.0
+"""Height of what has a roof."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +26,9 @@ class World:
     """Everything a scene is rendered from; arrays end in (h, w), on a north-up grid of 10 m."""
 
     terrain: Terrain
+    """Before the event, pits included."""
+    terrain_after: Terrain
+    """The same after it: machines may have dug on."""
     before: Floats
     """(materials, h, w) shares before the event."""
     after: Floats
@@ -51,12 +56,12 @@ class World:
         """Elevation (h, w) float32 as a surface model has it: with the canopy, where `nature` says so."""
         if not self.nature.surface_model:
             return self.terrain.elevation_m
-        return np.asarray(self.terrain.elevation_m + gaussian_filter(self.canopy_m(self.before), 1.5))
+        return np.asarray(self.terrain.elevation_m + gaussian_filter(self.standing_m(self.before), 1.5))
 
-    def canopy_m(self, shares: Floats) -> Floats:
-        """Height (h, w) float32 of the trees where `shares` (materials, h, w) cover the ground."""
+    def standing_m(self, shares: Floats) -> Floats:
+        """Height (h, w) float32 of trees and houses where `shares` (materials, h, w) cover the ground."""
         trees = shares[[Material.CONIFER, Material.BROADLEAF, Material.LEAFLESS]].sum(axis=0)
-        return np.asarray(np.float32(self.nature.canopy_m) * trees)
+        return np.asarray(np.float32(self.nature.canopy_m) * trees + np.float32(HOUSE_M) * shares[Material.ROOF])
 
 
 def make_world(
@@ -76,6 +81,7 @@ def make_world(
     allowed = ground & (old.cover < 0.1)
     scars = make_scars(terrain, rng, share=nature.fresh_share, nature=nature, allowed=allowed, outlines=outlines)
     lay_bare(after, scars, regrowth=0.0, fresh=nature.fresh)
+    shaped, shaped_after = (surface.shaped(after=date) for date in (False, True))
     changes = np.where(scars.cover > 0.05, np.uint8(0), surface.changes)
 
     texture = fractal(terrain.shape, rng, exponent=0.7)
@@ -87,7 +93,7 @@ def make_world(
     stands = np.zeros(terrain.shape, np.int32) if plain else _stands(terrain.shape, rng)
     tint = None if plain else np.float32(nature.tint) * variation(stands, rng)
     return World(
-        terrain, before, after, brightness.astype(np.float32), shade.astype(np.float32),
+        shaped, shaped_after, before, after, brightness.astype(np.float32), shade.astype(np.float32),
         stands, tint, scars, changes, nature,
     )  # fmt: skip
 
