@@ -1,5 +1,6 @@
 """What a network sees are the pixels of the event folders, and nothing that was not observed."""
 
+import os
 import pickle
 from dataclasses import replace
 from pathlib import Path
@@ -50,6 +51,24 @@ def test_open_files_stay_behind_when_windows_go_to_another_process(windows: Pair
     sent = pickle.loads(pickle.dumps(windows))
     assert not sent._open
     assert all(np.array_equal(first[name], values) for name, values in sent[0].items())
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are not forked here")
+@pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")
+def test_a_forked_process_opens_files_of_its_own(windows: PairWindows) -> None:
+    first = windows[0]
+    inherited = list(windows._open.values())
+    child = os.fork()
+    if not child:
+        wrong = True
+        try:
+            again = windows[0]
+            wrong = any(source in inherited for source in windows._open.values())
+            wrong |= any(not np.array_equal(first[name], values) for name, values in again.items())
+        finally:
+            os._exit(wrong)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert list(windows._open.values()) == inherited
 
 
 def test_missing_bands_and_terrain_are_refused(dataset: Path) -> None:

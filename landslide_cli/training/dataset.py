@@ -1,5 +1,6 @@
 """Windows of image pairs, read from the event folders themselves."""
 
+import os
 from collections import OrderedDict
 from collections.abc import Sequence
 from pathlib import Path
@@ -53,6 +54,7 @@ class PairWindows(Dataset[Sample]):
         """
         self.training_set, self.windows, self.bands = training_set, windows, tuple(bands)
         self._open: OrderedDict[Path, Any] = OrderedDict()
+        self._opened_by = os.getpid()
         for event in np.unique(windows.event).tolist():
             folder = training_set.event_folder(event)
             if terrain and not training_set.has_terrain(event):
@@ -119,6 +121,9 @@ class PairWindows(Dataset[Sample]):
             raise InputError(f"{path} cannot be read ({error}); fetch the event again") from error
 
     def _source(self, path: Path) -> Any:
+        if self._opened_by != os.getpid():
+            # Forked processes share the position in what was open before: one would read where another one is.
+            self._open, self._opened_by = OrderedDict(), os.getpid()
         if path in self._open:
             self._open.move_to_end(path)
         else:
