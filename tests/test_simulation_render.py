@@ -61,6 +61,19 @@ def test_only_images_before_the_event_are_out_of_place(world: World) -> None:
         assert np.array_equal(*scenes) == after_event
 
 
+def test_each_image_shows_the_ground_as_it_lay_then(world: World) -> None:
+    pit_m = np.zeros_like(world.terrain.elevation_m)
+    pit_m[100:120, 100:120] = 15.0
+    dug = replace(world, terrain_after=replace(world.terrain, elevation_m=world.terrain.elevation_m - pit_m))
+    for after_event in (False, True):
+        acquisition = replace(BEFORE, after_event=after_event)
+        plain, scene = (render(each, acquisition, np.random.default_rng(3)).reflectance[3] for each in (world, dug))
+        rows, columns = np.nonzero(plain != scene)
+        assert rows.any() == after_event
+        # The faces at its edges are lit otherwise, far from it nothing is.
+        assert all(90 < place < 130 for place in (*rows, *columns))
+
+
 def test_the_sun_stands_where_almanacs_say() -> None:
     zenith, azimuth = sun_position(datetime(2021, 6, 21, 12, 0), 50.0, 0.0)
     assert zenith == pytest.approx(50.0 - 23.44, abs=1.0)

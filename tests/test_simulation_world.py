@@ -42,6 +42,14 @@ def test_the_river_is_water_and_the_hills_are_not(world: World) -> None:
     assert water[world.terrain.river_m > 200].max() < 0.01
 
 
+def test_houses_and_trees_stand_above_the_ground(world: World) -> None:
+    height_m = world.standing_m(world.before)
+    roof, trees = world.before[Material.ROOF], world.before[[Material.BROADLEAF, Material.CONIFER]].sum(axis=0)
+    assert (height_m[roof > 0.5] > 3).all()
+    assert height_m[trees > 0.95].min() > 0.9 * world.nature.canopy_m
+    assert not height_m[(roof == 0) & (trees == 0)].any()
+
+
 def test_some_ground_changes_without_a_landslide(world: World) -> None:
     changed = np.abs(world.after - world.before).sum(axis=0) > 0.5
     innocent = changed & (world.scars.cover == 0)
