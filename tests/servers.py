@@ -45,16 +45,22 @@ class Faults:
     """Share of the requests whose answer ends in the middle."""
     token_life_s: float = 1e9
     """How long a token is good for."""
-    seed: int = 0
 
     def __post_init__(self) -> None:
-        self._random = random.Random(self.seed)
+        # One series each: how many answers are cut then depends on their number alone, not on the order of requests.
+        self._throttling, self._cutting = random.Random(0), random.Random(0)
         self._lock = threading.Lock()
 
-    def draw(self) -> float:
-        """Return the next number of a fixed series in 0..1."""
+    def throttle(self) -> int:
+        """Return 429 or 503 where the next request is throttled, else 0."""
         with self._lock:
-            return self._random.random()
+            chance = self._throttling.random()
+        return 0 if chance >= self.throttled_share else 429 if chance < self.throttled_share / 2 else 503
+
+    def cut(self) -> bool:
+        """Return whether the next answer ends in the middle."""
+        with self._lock:
+            return self._cutting.random() < self.cut_share
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -74,10 +80,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _answer(self, body: bool) -> None:
         url = urlparse(self.path)
-        chance = self.faults.draw()
-        if chance < self.faults.throttled_share:
+        if status := self.faults.throttle():
             self.traffic.throttled += 1
-            self._send(429 if chance < self.faults.throttled_share / 2 else 503, b"later", body)
+            self._send(status, b"later", body)
             return
         if url.path.startswith(f"/token/{ACCOUNT}/"):
             self.traffic.tokens += 1
@@ -91,7 +96,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.traffic.refused += 1
             self._send(403, b"no valid signature", body)
             return
-        cut = body and chance > 1 - self.faults.cut_share
+        cut = body and self.faults.cut()
         self.traffic.cut += cut
         path = self.folder / url.path.lstrip("/")
         if not path.is_file():
