@@ -4,13 +4,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from scipy.ndimage import binary_opening, label
+from scipy.ndimage import binary_dilation, binary_opening, label
 from scipy.spatial import ConvexHull
 
 from landslide_cli.simulation.arrays import Flags
 from landslide_cli.simulation.changes import blob, change_ground, dig, dug, lines
-from landslide_cli.simulation.ground import CHANGED
+from landslide_cli.simulation.ground import CHANGED, bare_ground
 from landslide_cli.simulation.nature import Change, Nature
+from landslide_cli.simulation.spectra import Material
 from landslide_cli.simulation.surface import make_surface
 from landslide_cli.simulation.terrain import Terrain, make_terrain
 
@@ -92,6 +93,18 @@ def test_pits_have_level_benches_and_leave_the_ground_around_them() -> None:
     assert np.array_equal(deeper, dug_m)
 
 
+def test_benches_keep_their_height_as_a_pit_grows() -> None:
+    rows, columns = np.indices((80, 90), dtype=np.float32)
+    elevation_m = 1003 - 4 * columns + rows
+    beyond_px = np.maximum(np.abs(rows - 40) - 20, np.abs(columns - 45) - 20).astype(float)
+    dug_m, wider_m = np.zeros((2, 80, 90), np.float32)
+    dig(dug_m, elevation_m, beyond_px, 15)
+    dig(wider_m, elevation_m, beyond_px - 4, 15)
+    inner = beyond_px < -4
+    assert np.array_equal(dug_m[inner], wider_m[inner])
+    assert (wider_m > dug_m).sum() > 100
+
+
 def test_new_pits_change_the_ground_of_the_later_date_alone(terrain: Terrain) -> None:
     deepened = 0
     for seed in range(8):
@@ -101,6 +114,24 @@ def test_new_pits_change_the_ground_of_the_later_date_alone(terrain: Terrain) ->
         deepened += (after_m > before_m).any()
     assert deepened == 8
     assert not np.any(make_surface(terrain, np.random.default_rng(8), Nature(changes={})).dug_m)
+
+
+def test_a_building_far_from_roads_has_one_of_its_own() -> None:
+    terrain = Terrain(*np.full((3, 200, 200), 500, np.float32))
+    alone = 0
+    for seed in range(10):
+        ground = bare_ground(terrain)
+        for shares in (ground.before, ground.after):
+            shares[Material.CONIFER] = 1.0
+        change_ground(ground, Nature(changes={Change.QUARRY: 0.15}), np.random.default_rng(seed))
+        roof = ground.after[Material.ROOF] > 0.2
+        ways, _ = label((ground.after[Material.ASPHALT] > 0.05) & ~roof, np.ones((3, 3)))
+        houses, number = label(roof)
+        for house in range(1, number + 1):
+            alone += 1
+            near = set(ways[binary_dilation(houses == house, iterations=20)]) - {0}
+            assert max(((ways == way).sum() for way in near), default=0) > 20
+    assert alone > 5
 
 
 def test_a_track_leads_out_of_every_pit(terrain: Terrain) -> None:

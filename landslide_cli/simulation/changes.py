@@ -31,10 +31,12 @@ FACE: Final = 1.2
 """Rise of the ground at the edge of a pit, 50 degrees."""
 BESIDE_PX: Final = 6.0
 """How far, as a deviation, from roofs and roads others are built."""
+ALONE: Final = 0.02
+"""Share of roofs and roads around, so weighted, below which a building has a road of its own: 100 m from the next."""
 ROAD_STEPS: Final = (120, 1200)
 """Length of a road, in half pixels."""
 TRACK_STEPS: Final = (40, 200)
-"""Length of the track by which is driven away what a pit yields."""
+"""Length of the track by which a pit, or a building alone, is reached."""
 
 Distances = npt.NDArray[np.float64]
 
@@ -161,9 +163,7 @@ def _quarries(ground: Ground, nature: Nature, rng: np.random.Generator) -> None:
         opened = rng.random() < OPENED
         bench_m = rng.uniform(*(STRIPPED_M if opened else BENCH_M))
         beyond_px = dug(shape, place, rng.uniform(*(STRIPPED_PX if opened else PIT_PX)), rng)
-        track = np.zeros(shape, np.float32)
-        _walk(track, gradient, place, TRACK_STEPS, rng)
-        track = _widened(track, 0.6)
+        track = _track(gradient, place, rng)
         if not opened:
             bared = np.maximum(_inside(beyond_px), track)
             for shares in (before, after):
@@ -176,14 +176,23 @@ def _quarries(ground: Ground, nature: Nature, rng: np.random.Generator) -> None:
         convert(after, 0.95 * np.maximum(_inside(beyond_px), track), bare)
         dig(ground.dug_m[1], terrain.elevation_m, beyond_px, bench_m)
     # Houses and halls, where there are some already or a road leads by.
-    beside = gaussian_filter(after[Material.ROOF] + after[Material.ASPHALT], BESIDE_PX) + 0.002
-    wanted = dry * beside * ramp(slope, 9.0, 5.0)
+    beside = gaussian_filter(after[Material.ROOF] + after[Material.ASPHALT], BESIDE_PX)
+    wanted = dry * (beside + 0.002) * ramp(slope, 9.0, 5.0)
     for place in _places(wanted, int(rng.integers(1, 3 + round(8 * amount))), rng):
         axes = _turned(shape, place, rng.uniform(0.0, np.pi))
         half_px = rng.uniform(0.7, 4.5, 2)
         beyond_px = np.maximum(*(np.abs(axis) - half for axis, half in zip(axes, half_px, strict=True)))
         built = 0.9 * ramp(beyond_px, 0.5, -0.5)
+        if beside[place] < ALONE:
+            convert(after, 0.9 * _track(gradient, place, rng), {Material.SOIL: 0.5, Material.ASPHALT: 0.5})
         convert(after, built, {Material.ROOF: 0.6, Material.ASPHALT: 0.2, Material.SOIL: 0.2})
+
+
+def _track(gradient: tuple[Floats, Floats], place: tuple[int, int], rng: np.random.Generator) -> Floats:
+    """Share (h, w) of each pixel that is the track which leads to `place` (row, column)."""
+    track = np.zeros_like(gradient[0])
+    _walk(track, gradient, place, TRACK_STEPS, rng)
+    return _widened(track, 0.6)
 
 
 def dug(shape: tuple[int, int], centre: Sequence[float], reach_px: float, rng: np.random.Generator) -> Distances:
@@ -210,10 +219,9 @@ def dig(dug_m: Floats, elevation_m: Floats, beyond_px: Distances, bench_m: float
         beyond_px: (h, w) distance beyond the edge, negative inside.
         bench_m: height from one bench to the next.
     """
-    inside = beyond_px < 0.0
-    if inside.any():
-        above_m = (elevation_m - elevation_m[inside].min()) % np.float32(bench_m)
-        np.maximum(dug_m, np.clip(np.minimum(above_m, FACE * GSD_M * -beyond_px), 0.0, None), out=dug_m)
+    # Above the level of the sea: benches keep their height as a pit grows.
+    above_m = elevation_m % np.float32(bench_m)
+    np.maximum(dug_m, np.clip(np.minimum(above_m, FACE * GSD_M * -beyond_px), 0.0, None), out=dug_m)
 
 
 def lines(terrain: Terrain, count: int, rng: np.random.Generator, width_px: float) -> Floats:
