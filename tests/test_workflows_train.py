@@ -12,12 +12,15 @@ import pytest
 import torch
 from conftest import TRAINED_BANDS
 from PIL import Image
+from torch.utils.data import DataLoader
 
 from landslide_cli.config import Recipe, TrainConfig
 from landslide_cli.errors import InputError, ModelError, OutputError
+from landslide_cli.training.dataset import PairWindows
+from landslide_cli.training.metrics import PixelCounter
 from landslide_cli.training.module import ChangeModule
 from landslide_cli.training.runs import BEST, LAST, METRICS, RECORD, best_row, open_run, read_metrics
-from landslide_cli.training.tiles_index import INDEX, read_index, write_index
+from landslide_cli.training.tiles_index import INDEX, TrainingSet, read_index, write_index
 from landslide_cli.workflows.train import check_recipe, read_recipe, train
 
 RECIPE = f"""
@@ -26,6 +29,7 @@ epochs = 3
 batch = 4
 windows_per_epoch = 8
 learning_rate = 0.002
+averaging = 0.7
 
 [models.tinycd]
 decay = 0.9
@@ -92,6 +96,20 @@ def test_the_weights_of_the_best_epoch_are_kept(run: Path) -> None:
     assert best["epoch"] == best_row(read_metrics(run))["epoch"]
     assert all(torch.equal(module.state_dict()[key], value) for key, value in best["state_dict"].items())
     assert not module.training
+
+
+def test_the_average_of_the_weights_is_validated_and_kept(dataset: Path, run: Path) -> None:
+    module, record = open_run(run)
+    best = torch.load(run / BEST, weights_only=True)
+    learning = best["current_model_state"]
+    assert any(not torch.equal(value, learning[key]) for key, value in best["state_dict"].items())
+    training_set = TrainingSet.open(dataset)
+    windows = PairWindows(training_set, training_set.of_split("validation"), tuple(record["recipe"]["bands"]))
+    batch = next(iter(DataLoader(windows, len(windows))))
+    counter = PixelCounter()
+    probability = torch.from_numpy(module.probability({k: batch[k].numpy() for k in ("pre", "post", "terrain")}))
+    counter.add(probability.numpy(), batch["landslide"].numpy(), batch["weight"].numpy())
+    assert counter.average_precision() == pytest.approx(best_row(read_metrics(run))["average_precision"], abs=1e-6)
 
 
 def test_an_interrupted_run_goes_on_to_the_same_numbers(
@@ -234,7 +252,14 @@ def test_a_recipe_is_read_for_one_network(recipe_file: Path, tmp_path: Path) -> 
     base = TrainConfig(tmp_path, tmp_path / "run", config=recipe_file)
     assert read_recipe(base).decay == Recipe().decay
     assert read_recipe(replace(base, model="tinycd", epochs=7)) == Recipe(
-        model="tinycd", bands=TRAINED_BANDS, epochs=7, batch=4, windows_per_epoch=8, learning_rate=0.002, decay=0.9
+        model="tinycd",
+        bands=TRAINED_BANDS,
+        epochs=7,
+        batch=4,
+        windows_per_epoch=8,
+        learning_rate=0.002,
+        averaging=0.7,
+        decay=0.9,
     )
 
 
@@ -254,6 +279,7 @@ def test_options_replace_what_the_recipe_says(recipe_file: Path, tmp_path: Path)
         ("epoch = 3", "epoch is no part of a recipe"),
         ("epochs = 0", "epochs = 0"),
         ("batch = 1", "batch norm"),
+        ("averaging = 1.0", "averaging = 1.0"),
         ("batch = 2.5", "batch = 2.5"),
         ('learning_rate = "fast"', "learning_rate = 'fast'"),
         ('bands = ["B04", "B10"]', "names out of"),

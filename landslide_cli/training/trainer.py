@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 from lightning.pytorch import LightningModule, Trainer
-from lightning.pytorch.callbacks import Checkpoint
+from lightning.pytorch.callbacks import Callback, Checkpoint, EMAWeightAveraging
 from lightning.pytorch.loggers import TensorBoardLogger
 from torch.utils.data import DataLoader, Subset
 
@@ -69,6 +69,7 @@ def fit(
     options: dict[str, Any] = {"num_workers": workers, "persistent_workers": workers > 0}
     shown = plots.spread_out(validation.windows, PICTURED, validation.training_set.window_px)
     titles = plots.window_titles(validation.windows.take(shown))
+    callbacks: list[Callback] = [EMAWeightAveraging(decay=recipe.averaging)] if recipe.averaging else []
     keeper = _Keeper(run, next(iter(DataLoader(Subset(validation, shown.tolist()), len(shown)))), titles, progress)
     with _quiet(), _clear_errors(batch):
         trainer = Trainer(
@@ -77,7 +78,7 @@ def fit(
             max_epochs=recipe.epochs,
             gradient_clip_val=recipe.gradient_clip,
             logger=TensorBoardLogger(run, name="", version="tensorboard"),
-            callbacks=[keeper],
+            callbacks=[*callbacks, keeper],
             default_root_dir=run,
             num_sanity_val_steps=0,
             enable_progress_bar=False,
@@ -152,6 +153,12 @@ class _Keeper(Checkpoint):
     def on_validation_start(self, *_: Any) -> None:
         self._trained_s = perf_counter() - self._began
 
+    def on_validation_epoch_start(self, _trainer: Trainer, module: LightningModule) -> None:
+        # Here the module has the weights that are kept, which may be an average.
+        assert isinstance(module, ChangeModule)
+        inputs = {name: self.pictured[name].numpy() for name in ("pre", "post", "terrain")}
+        self._probability = module.probability(inputs)
+
     def on_train_epoch_end(self, trainer: Trainer, module: LightningModule) -> None:
         assert isinstance(module, ChangeModule)
         paper, best = module.counter.at(0.5), module.counter.best()
@@ -184,12 +191,9 @@ class _Keeper(Checkpoint):
         write_metrics(self.run, self.history)
         plots.draw_losses(self.run / "loss.png", self.history)
         plots.draw_precision_recall(self.run / "precision_recall.png", {"validation": module.counter})
-        inputs = {name: self.pictured[name].numpy() for name in ("pre", "post", "terrain")}
         names = list(module.recipe.bands)
-        was_training = module.training
         picture = self.run / "windows" / f"epoch-{trainer.current_epoch:03}.png"
-        plots.draw_windows(picture, self.pictured, module.probability(inputs), names, self.titles)
-        module.train(was_training)
+        plots.draw_windows(picture, self.pictured, self._probability, names, self.titles)
 
 
 @contextmanager

@@ -239,6 +239,7 @@ def check_recipe(recipe: Recipe) -> None:
         "norm_momentum": (_within(recipe.norm_momentum, 1e-6, 1), "above 0 and at most 1"),
         "elevation_shift_m": (_within(recipe.elevation_shift_m, 0, 9000), "within 0..9000"),
         "flattest": (_within(recipe.flattest, 0.01, 1), "within 0.01..1"),
+        "averaging": (_within(recipe.averaging, 0, 0.999999), "0, or more and below 1"),
         "weight_decay": (_within(recipe.weight_decay, 0, 1), "within 0..1"),
         "landslide_weight": (_within(recipe.landslide_weight, 1e-12, 1e6), "above 0"),
         "dice_weight": (_within(recipe.dice_weight, 0, 100), "within 0..100"),
