@@ -33,6 +33,8 @@ BESIDE_PX: Final = 6.0
 """How far, as a deviation, from roofs and roads others are built."""
 ALONE: Final = 0.02
 """Share of roofs and roads around, so weighted, below which a building has a road of its own: 100 m from the next."""
+FLOODED_DEG: Final = (7.0, 4.0)
+"""Steepness from which nothing, and up to which all, is flooded: what steeper beds carry is a debris flow."""
 ROAD_STEPS: Final = (120, 1200)
 """Length of a road, in half pixels."""
 TRACK_STEPS: Final = (40, 200)
@@ -143,7 +145,7 @@ def _floods(ground: Ground, nature: Nature, rng: np.random.Generator) -> None:
     shape = terrain.shape
     convert(after, np.full(shape, rng.uniform(0.3, 1.0), np.float32), {Material.MUDDY_WATER: 1.0}, (Material.WATER,))
     width = 25.0 + 120.0 * amount * (0.6 + 0.5 * fractal(shape, rng, exponent=2.8, shortest_px=20))
-    reached = ramp(terrain.river_m - width, 6.0, -6.0) * ramp(terrain.slope_deg(2.0), 12.0, 7.0)
+    reached = ramp(terrain.river_m - width, 6.0, -6.0) * ramp(terrain.slope_deg(2.0), *FLOODED_DEG)
     gravel = ramp(fractal(shape, rng, exponent=2.4, shortest_px=5), -0.2, 0.4)
     land = tuple(material for material in Material if material not in (Material.WATER, Material.MUDDY_WATER))
     convert(after, reached * gravel, {Material.GRAVEL: 0.7, Material.SOIL: 0.3}, land)
