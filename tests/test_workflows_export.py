@@ -44,7 +44,10 @@ def test_a_card_takes_what_a_person_adds(tmp_path: Path) -> None:
         with pytest.raises(InputError, match="cannot be given"):
             with_facts(CARD, path)
     path.write_text("threshold = 60.0")
-    with pytest.raises(InputError, match="threshold 60 must lie between 0 and 1"):
+    with pytest.raises(InputError, match="threshold 60 is no probability"):
+        with_facts(CARD, path)
+    path.write_text("tile_px = 100")
+    with pytest.raises(InputError, match="tile_px 100 must be a multiple of 32"):
         with_facts(CARD, path)
     path.write_text("limits =")
     with pytest.raises(InputError, match="as TOML"):

@@ -17,6 +17,7 @@ from landslide_cli.workflows.mosaics import (
     open_model,
     transform_of,
 )
+from landslide_cli.workflows.predict import check_threshold
 from landslide_cli.workflows.train import require_training
 
 if TYPE_CHECKING:
@@ -110,8 +111,7 @@ def _threshold(
     from landslide_cli.training.metrics import PixelCounter
 
     if config.threshold is not None:
-        if not 0 < config.threshold < 1:
-            raise InputError(f"--threshold {config.threshold:g} must lie between 0 and 1")
+        check_threshold(config.threshold)
         return config.threshold, "as given"
     validation = training_set.of_split("validation")
     if config.split == "validation" or not validation.landslide_px.sum():

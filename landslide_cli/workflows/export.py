@@ -18,6 +18,7 @@ from landslide_cli.imagery.bands import BAND_GSD_M, GSD_M, REFLECTANCE_ONE
 from landslide_cli.inference.card import ModelCard
 from landslide_cli.inference.engines import OnnxEngine
 from landslide_cli.inference.mlm import model_item
+from landslide_cli.workflows.predict import check_threshold, check_tile
 from landslide_cli.workflows.train import require_training
 
 if TYPE_CHECKING:
@@ -109,7 +110,7 @@ def with_facts(card: ModelCard, path: Path) -> ModelCard:
     """Return `card` with what the TOML file `path` says; its `scores` are added to those of the run.
 
     Raises:
-        InputError: the file cannot be read, says what only the run can know, or has a threshold that is none.
+        InputError: the file cannot be read, says what only the run can know, or a value that cannot be.
     """
     try:
         facts = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -122,8 +123,8 @@ def with_facts(card: ModelCard, path: Path) -> ModelCard:
     wrong = [key for key, value in facts.items() if key not in kinds or not isinstance(value, kinds[key])]
     if wrong:
         raise InputError(f"--card {path}: {', '.join(wrong)} cannot be given; it may hold {', '.join(kinds)}")
-    if not 0 < facts.get("threshold", card.threshold) < 1:
-        raise InputError(f"--card {path}: threshold {facts['threshold']:g} must lie between 0 and 1")
+    check_threshold(facts.get("threshold"), f"--card {path}: threshold")
+    check_tile(facts.get("tile_px"), f"--card {path}: tile_px")
     return replace(card, **{**facts, "scores": {**card.scores, **facts.get("scores", {})}})
 
 

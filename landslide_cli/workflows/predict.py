@@ -167,22 +167,31 @@ def check_options(config: PredictConfig, card: ModelCard) -> tuple[int, int]:
     if config.overviews not in OVERVIEWS:
         raise InputError(f"--overviews {config.overviews} is unknown; use {', '.join(OVERVIEWS)}")
     tile = card.tile_px if config.tile is None else config.tile
-    if tile < TILE_STEP_PX or tile % TILE_STEP_PX:
-        raise InputError(f"--tile {tile} must be a multiple of {TILE_STEP_PX}, such as {card.tile_px}")
+    check_tile(config.tile)
     stride = tile * 3 // 4 if config.stride is None else config.stride
     if not 1 <= stride <= tile:
         raise InputError(f"--stride {stride} must be within 1..{tile}, the window of {card.name}")
     return tile, stride
 
 
-def check_threshold(threshold: float | None) -> None:
-    """Refuse a threshold that no probability can be meant by.
+def check_tile(tile_px: int | None, named: str = "--tile") -> None:
+    """Refuse a window, said by the option `named`, that no network can run in.
+
+    Raises:
+        InputError: its side is no multiple of `TILE_STEP_PX`.
+    """
+    if tile_px is not None and (tile_px < TILE_STEP_PX or tile_px % TILE_STEP_PX):
+        raise InputError(f"{named} {tile_px} must be a multiple of {TILE_STEP_PX}, such as 256")
+
+
+def check_threshold(threshold: float | None, named: str = "--threshold") -> None:
+    """Refuse a threshold, said by the option `named`, that no probability can be meant by.
 
     Raises:
         InputError: it is not within 0..1, or 0, by which everything would be a landslide.
     """
     if threshold is not None and not 0 < threshold <= 1:
-        raise InputError(f"--threshold {threshold:g} is no probability above 0 and up to 1; give one such as 0.5")
+        raise InputError(f"{named} {threshold:g} is no probability above 0 and up to 1; give one such as 0.5")
 
 
 def shipped_models() -> dict[str, Path]:

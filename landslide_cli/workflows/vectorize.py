@@ -240,8 +240,7 @@ def check_options(config: VectorizeConfig, threshold: float, *, terrain: bool) -
     named_formats(config.formats)
     if config.schema not in SCHEMAS:
         raise InputError(f"--schema {config.schema} is unknown; use {', '.join(SCHEMAS)}")
-    if config.grow is not None and not 0 < config.grow <= 1:
-        raise InputError(f"--grow {config.grow:g} is no probability above 0 and up to 1; give one below the threshold")
+    check_threshold(config.grow, "--grow")
     if config.grow is not None and config.grow > threshold:
         raise InputError(f"--grow {config.grow:g} is above the threshold of {threshold:g}; give a lower probability")
     return masks.read_excluded(config.exclude) if config.exclude else None
