@@ -250,7 +250,8 @@ class Recipe:
     """Share of a batch in the running statistics of batch norm; small batches want less than torch's own."""
     weight_decay: float = 1e-4
     averaging: float = 0.0
-    """Decay, from step to step, of the moving average of the weights; the average is validated and kept. 0 is none."""
+    """Decay, from step to step, of the moving average of the weights, less in the first steps; the average is validated
+    and kept. 0 is none."""
     gradient_clip: float | None = None
     """Largest norm of the gradient; none where not given."""
     loss: str = "binary"

@@ -101,15 +101,20 @@ def test_the_weights_of_the_best_epoch_are_kept(run: Path) -> None:
 def test_the_average_of_the_weights_is_validated_and_kept(dataset: Path, run: Path) -> None:
     module, record = open_run(run)
     best = torch.load(run / BEST, weights_only=True)
-    learning = best["current_model_state"]
-    assert any(not torch.equal(value, learning[key]) for key, value in best["state_dict"].items())
     training_set = TrainingSet.open(dataset)
     windows = PairWindows(training_set, training_set.of_split("validation"), tuple(record["recipe"]["bands"]))
-    batch = next(iter(DataLoader(windows, len(windows))))
-    counter = PixelCounter()
-    probability = torch.from_numpy(module.probability({k: batch[k].numpy() for k in ("pre", "post", "terrain")}))
-    counter.add(probability.numpy(), batch["landslide"].numpy(), batch["weight"].numpy())
-    assert counter.average_precision() == pytest.approx(best_row(read_metrics(run))["average_precision"], abs=1e-6)
+
+    def counts() -> np.ndarray:
+        counter = PixelCounter()
+        for batch in DataLoader(windows, record["recipe"]["batch"]):
+            arrays = {name: batch[name].numpy() for name in ("pre", "post", "terrain", "landslide", "weight")}
+            counter.add(module.probability(arrays), arrays["landslide"], arrays["weight"])
+        return counter.counts
+
+    validated = best["validation_counts"].numpy()
+    assert np.array_equal(counts(), validated)
+    module.load_state_dict(best["current_model_state"])
+    assert not np.array_equal(counts(), validated)
 
 
 def test_an_interrupted_run_goes_on_to_the_same_numbers(

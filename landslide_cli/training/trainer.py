@@ -10,8 +10,9 @@ from typing import Any
 
 import torch
 from lightning.pytorch import LightningModule, Trainer
-from lightning.pytorch.callbacks import Callback, Checkpoint, EMAWeightAveraging
+from lightning.pytorch.callbacks import Callback, Checkpoint, WeightAveraging
 from lightning.pytorch.loggers import TensorBoardLogger
+from torch import Tensor
 from torch.utils.data import DataLoader, Subset
 
 from landslide_cli.errors import InputError, ModelError, OutputError
@@ -69,7 +70,7 @@ def fit(
     options: dict[str, Any] = {"num_workers": workers, "persistent_workers": workers > 0}
     shown = plots.spread_out(validation.windows, PICTURED, validation.training_set.window_px)
     titles = plots.window_titles(validation.windows.take(shown))
-    callbacks: list[Callback] = [EMAWeightAveraging(decay=recipe.averaging)] if recipe.averaging else []
+    callbacks: list[Callback] = [WeightAveraging(avg_fn=_moving_average(recipe.averaging))] if recipe.averaging else []
     keeper = _Keeper(run, next(iter(DataLoader(Subset(validation, shown.tolist()), len(shown)))), titles, progress)
     with _quiet(), _clear_errors(batch):
         trainer = Trainer(
@@ -94,6 +95,16 @@ def fit(
                 weights_only=True,
             )
     return keeper.history
+
+
+def _moving_average(decay: float) -> Callable[[Tensor, Tensor, Tensor | int], Tensor]:
+    """Return how a step's weights enter the average; the first steps count for less, as they soon are outdated."""
+
+    def averaged(average: Tensor, current: Tensor, steps: Tensor | int) -> Tensor:
+        kept = min(decay, (1 + int(steps)) / (10 + int(steps)))
+        return kept * average + (1 - kept) * current
+
+    return averaged
 
 
 def _precision(wanted: str, device: str) -> str:
