@@ -23,8 +23,8 @@ PIT_PX: Final = (4.0, 14.0)
 """From the middle of a pit to an edge."""
 STRIPPED_PX: Final = (1.5, 7.0)
 """The same of ground stripped since the image before, where a pit is opened: two hectares in a year at that pace."""
-BENCH_M: Final = (10.0, 40.0)
-"""Height of the faces that a pit has on a hillside."""
+BENCH_M: Final = (6.0, 15.0)
+"""Height of the faces that a pit has on a hillside: an excavator reaches no higher."""
 STRIPPED_M: Final = (2.0, 10.0)
 """The same of a new one."""
 FACE: Final = 1.2
