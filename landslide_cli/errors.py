@@ -35,3 +35,13 @@ class OutputError(LandslideError):
     """A result cannot be written: disk full, no permission."""
 
     exit_code = 6
+
+
+def is_interrupt(error: BaseException | None) -> bool:
+    """Return whether `error` is an interrupt, or came of one.
+
+    Compiled code that is interrupted may raise an error of its own, and what is closed then may fail.
+    """
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__cause__ or error.__context__
+    return error is not None

@@ -108,6 +108,19 @@ def test_a_bug_keeps_its_traceback_and_is_exit_1() -> None:
     assert "a bug" in done.stderr
 
 
+def test_what_a_library_makes_of_an_interrupt_is_exit_130() -> None:
+    code = (
+        "import landslide_cli.workflows.info as workflow\nfrom landslide_cli.cli.app import app\n"
+        "def broken(*_):\n"
+        "    try:\n        raise KeyboardInterrupt\n"
+        "    except KeyboardInterrupt as error:\n        raise SystemError('an exception set') from error\n"
+        "workflow.info = broken\napp(['info', 'x'])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 130
+    assert done.stderr.strip() == "error: interrupted"
+
+
 def test_an_interrupt_is_exit_130_and_leaves_nothing(make_event: Maker) -> None:
     event = make_event(shape=(1200, 900))
     before = sorted(p.name for p in event.iterdir())

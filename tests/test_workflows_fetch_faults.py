@@ -180,12 +180,13 @@ def test_finished_blocks_are_not_read_again(catalog: SimulatedCatalog, calm: Pat
     out = tmp_path / "event"
     with served(catalog, Faults()) as (api, environment, traffic):
         command = arguments(catalog, out, api)
-        process = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
+        process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
         deadline = time.monotonic() + 60
         while len(list((out / STAGING).glob("pre-*.tif"))) < 1 and time.monotonic() < deadline:
             time.sleep(0.02)
         os.kill(process.pid, signal.SIGINT)
-        assert process.wait() == 130
+        _, log = process.communicate()
+        assert process.returncode == 130, log
         kept = {p.name: p.stat().st_mtime_ns for p in (out / STAGING).glob("p*-*-*.tif")}
         assert kept
         assert not (out / ITEM).exists()

@@ -156,17 +156,20 @@ def test_every_usable_scene_is_kept_for_training(config: FetchConfig) -> None:
     assert not (config.out / "pre").exists()
 
 
-def test_every_scene_goes_on_where_it_was_interrupted(config: FetchConfig) -> None:
+@pytest.mark.parametrize("library", [None, SystemError("returned with an exception set")])
+def test_every_scene_goes_on_where_it_was_interrupted(config: FetchConfig, library: Exception | None) -> None:
     wanted = replace(config, all_scenes=True)
 
     def interrupt(step: str, _: float) -> None:
         if step.startswith("keeping every post scene, 2 of 2"):
+            if library:
+                raise library from KeyboardInterrupt()
             raise KeyboardInterrupt
 
     def blocks() -> dict[str, int]:
         return {p.name: p.stat().st_mtime_ns for p in (config.out / STAGING).glob("*-*-0-0.tif")}
 
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises((KeyboardInterrupt, SystemError)):
         fetch(wanted, interrupt)
     kept, after = blocks(), {}
     assert len(kept) == 3

@@ -24,7 +24,7 @@ from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.windows import Window
 from shapely.geometry.base import BaseGeometry
 
-from landslide_cli.errors import CatalogError
+from landslide_cli.errors import CatalogError, is_interrupt
 from landslide_cli.imagery import catalogs
 from landslide_cli.imagery.aoi import AOI
 from landslide_cli.imagery.bands import BAND_GSD_M, GSD_M, NODATA, SCL
@@ -240,7 +240,7 @@ def _load(items: Sequence[pystac.Item], keys: Sequence[str], geobox: GeoBox, wor
                     items, bands=list(keys), geobox=geobox, patch_url=catalogs.sign, pool=workers, **options
                 )
         except CatalogError as error:
-            if attempt == ATTEMPTS or _FINAL.search(str(error)):
+            if attempt == ATTEMPTS or _FINAL.search(str(error)) or is_interrupt(error):
                 raise
             pause_s = FIRST_PAUSE_S * 2 ** (attempt - 1) * random.uniform(0.5, 1.5)
             log.info("%s; trying again in %.1f s", error, pause_s)

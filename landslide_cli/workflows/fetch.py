@@ -10,7 +10,7 @@ from typing import Any
 from odc.geo.geobox import GeoBox
 
 from landslide_cli.config import FetchConfig, Progress, silent
-from landslide_cli.errors import CatalogError, InputError
+from landslide_cli.errors import CatalogError, InputError, is_interrupt
 from landslide_cli.event import (
     DEEPNESS,
     FETCHED,
@@ -98,12 +98,9 @@ def fetch(
         with writing(config.out):
             staging.mkdir(parents=True, exist_ok=True)
         event = _fetch_into(staging, config, source, progress, previous)
-    except (CatalogError, KeyboardInterrupt):
-        if not source.resumable:
+    except BaseException as error:
+        if not (source.resumable and (isinstance(error, CatalogError) or is_interrupt(error))):
             remove(staging)
-        raise
-    except BaseException:
-        remove(staging)
         raise
     return _summary(event, meter, reused=False)
 
