@@ -121,6 +121,21 @@ def test_what_a_library_makes_of_an_interrupt_is_exit_130() -> None:
     assert done.stderr.strip() == "error: interrupted"
 
 
+@pytest.mark.parametrize("then", ["progress('the next block', 0.5)", "raise ValueError('half an array')"])
+def test_an_interrupt_that_a_library_swallows_is_exit_130(then: str) -> None:
+    code = (
+        "import os, signal\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "import landslide_cli.workflows.predict as workflow\nfrom landslide_cli.cli.app import app\n"
+        "def swallowing(_, progress):\n    progress('a block', 0.1)\n"
+        "    try:\n        os.kill(os.getpid(), signal.SIGINT)\n    except KeyboardInterrupt:\n        pass\n"
+        f"    {then}\n"
+        "workflow.predict = swallowing\napp(['predict', 'x'])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 130, done.stderr
+    assert done.stderr.strip() == "error: interrupted"
+
+
 def test_an_interrupt_is_exit_130_and_leaves_nothing(make_event: Maker) -> None:
     event = make_event(shape=(1200, 900))
     before = sorted(p.name for p in event.iterdir())

@@ -2,10 +2,12 @@
 
 import json
 import logging
+import signal
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 from rich.console import Console
@@ -50,9 +52,45 @@ def working(verbose: bool) -> Iterator[Callable[[str, float], None]]:
         TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn(),
         TextColumn("left"), TimeRemainingColumn(),
     )  # fmt: skip
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+    with (
+        Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar,
+        _interrupts_kept() as check,
+    ):
         task = bar.add_task("", total=1.0)
-        yield lambda step, share: bar.update(task, description=escape(step), completed=share)
+
+        def progress(step: str, share: float) -> None:
+            check()
+            bar.update(task, description=escape(step), completed=share)
+
+        yield progress
+
+
+@contextmanager
+def _interrupts_kept() -> Iterator[Callable[[], None]]:
+    """Yield what raises an interrupt again: compiled code swallows one that comes while it calls back."""
+    came = False
+
+    def note(number: int, frame: FrameType | None) -> None:
+        nonlocal came
+        came = True
+        signal.default_int_handler(number, frame)
+
+    def check() -> None:
+        if came:
+            raise KeyboardInterrupt
+
+    if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+        yield check
+        return
+    signal.signal(signal.SIGINT, note)
+    try:
+        yield check
+    except Exception as error:
+        if came:
+            raise KeyboardInterrupt from error
+        raise
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def show(summary: Any, rows: Mapping[str, Any], as_json: bool) -> None:
