@@ -17,7 +17,7 @@ from landslide_cli.errors import InputError, ModelError
 from landslide_cli.event import ITEM, Event
 from landslide_cli.imagery.bands import NOT_ANALYSED
 from landslide_cli.workflows.fetch import fetch
-from landslide_cli.workflows.predict import predict, shipped_models
+from landslide_cli.workflows.predict import check_options, predict, shipped_models
 
 SIDES = ("pre", "post")
 
@@ -223,6 +223,11 @@ def test_bad_input_is_refused(
     with pytest.raises(error, match=message):
         predict(replace(config, **change))  # type: ignore[arg-type]
     assert not (config.event / "probability.tif").exists()
+
+
+def test_a_window_that_a_card_states_is_checked_as_well() -> None:
+    with pytest.raises(InputError, match="100 must be a multiple of 32"):
+        check_options(PredictConfig(Path("event")), replace(CARD, tile_px=100))
 
 
 def test_a_killed_prediction_leaves_the_old_map_and_a_rerun_succeeds(make_event: Maker) -> None:

@@ -124,7 +124,8 @@ def with_facts(card: ModelCard, path: Path) -> ModelCard:
     if wrong:
         raise InputError(f"--card {path}: {', '.join(wrong)} cannot be given; it may hold {', '.join(kinds)}")
     check_threshold(facts.get("threshold"), f"--card {path}: threshold")
-    check_tile(facts.get("tile_px"), f"--card {path}: tile_px")
+    if "tile_px" in facts:
+        check_tile(facts["tile_px"], f"--card {path}: tile_px")
     return replace(card, **{**facts, "scores": {**card.scores, **facts.get("scores", {})}})
 
 

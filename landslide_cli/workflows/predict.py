@@ -167,20 +167,20 @@ def check_options(config: PredictConfig, card: ModelCard) -> tuple[int, int]:
     if config.overviews not in OVERVIEWS:
         raise InputError(f"--overviews {config.overviews} is unknown; use {', '.join(OVERVIEWS)}")
     tile = card.tile_px if config.tile is None else config.tile
-    check_tile(config.tile)
+    check_tile(tile)
     stride = tile * 3 // 4 if config.stride is None else config.stride
     if not 1 <= stride <= tile:
         raise InputError(f"--stride {stride} must be within 1..{tile}, the window of {card.name}")
     return tile, stride
 
 
-def check_tile(tile_px: int | None, named: str = "--tile") -> None:
+def check_tile(tile_px: int, named: str = "--tile") -> None:
     """Refuse a window, said by the option `named`, that no network can run in.
 
     Raises:
         InputError: its side is no multiple of `TILE_STEP_PX`.
     """
-    if tile_px is not None and (tile_px < TILE_STEP_PX or tile_px % TILE_STEP_PX):
+    if tile_px < TILE_STEP_PX or tile_px % TILE_STEP_PX:
         raise InputError(f"{named} {tile_px} must be a multiple of {TILE_STEP_PX}, such as 256")
 
 
