@@ -23,7 +23,7 @@ from landslide_cli.cli.simulate import simulate
 from landslide_cli.cli.train import train
 from landslide_cli.cli.vectorize import vectorize
 from landslide_cli.cli.weights import weights
-from landslide_cli.errors import LandslideError, is_interrupt
+from landslide_cli.errors import LandslideError
 
 INTERRUPTED = 130
 
@@ -34,15 +34,12 @@ class _Boundary(TyperGroup):
     def invoke(self, ctx: Any) -> Any:
         try:
             return super().invoke(ctx)
-        except (Exception, KeyboardInterrupt) as error:
-            if is_interrupt(error):
-                message, exit_code = "interrupted", INTERRUPTED
-            elif isinstance(error, LandslideError):
-                message, exit_code = str(error), error.exit_code
-            else:
-                raise
-            console.fail(message)
-            raise typer.Exit(exit_code) from error
+        except LandslideError as error:
+            console.fail(str(error))
+            raise typer.Exit(error.exit_code) from error
+        except KeyboardInterrupt as error:
+            console.fail("interrupted")
+            raise typer.Exit(INTERRUPTED) from error
 
 
 app = typer.Typer(

@@ -13,6 +13,8 @@ from typing import Any
 from rich.console import Console
 from rich.markup import escape
 
+from landslide_cli.errors import is_interrupt
+
 console = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
@@ -67,7 +69,10 @@ def working(verbose: bool) -> Iterator[Callable[[str, float], None]]:
 
 @contextmanager
 def _interrupts_kept() -> Iterator[Callable[[], None]]:
-    """Yield what raises an interrupt again: compiled code swallows one that comes while it calls back."""
+    """Yield what raises an interrupt again: compiled code swallows one that comes while it calls back.
+
+    An error that comes after an interrupt, or of one, is raised as an interrupt.
+    """
     came = False
 
     def note(number: int, frame: FrameType | None) -> None:
@@ -79,18 +84,19 @@ def _interrupts_kept() -> Iterator[Callable[[], None]]:
         if came:
             raise KeyboardInterrupt
 
-    if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
-        yield check
-        return
-    signal.signal(signal.SIGINT, note)
+    # Interrupts that are ignored, as under a shell's job in the background, stay so.
+    heard = signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    if heard:
+        signal.signal(signal.SIGINT, note)
     try:
         yield check
     except Exception as error:
-        if came:
+        if came or is_interrupt(error):
             raise KeyboardInterrupt from error
         raise
     finally:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+        if heard:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def show(summary: Any, rows: Mapping[str, Any], as_json: bool) -> None:
