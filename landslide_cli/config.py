@@ -375,8 +375,8 @@ class SimulateConfig:
     """What the codes mean, such as `4=trees`; those of ESA WorldCover without any."""
     inventory: tuple[Path, ...] = ()
     """Mapped landslides whose shapes are used."""
-    more_changes: float = 1.0
-    """How many times as often there are changes that are no landslides."""
+    more_changes: tuple[str, ...] = ()
+    """How many times as often there are changes that are no landslides: `3`, or of one kind, `quarry=20`."""
     clear_scenes: int = 1
     cloudy_scenes: int = 1
     """On each side of the event."""

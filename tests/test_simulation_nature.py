@@ -1,8 +1,10 @@
 """Events differ, and together they show everything that a network must have seen."""
 
 import numpy as np
+import pytest
 
-from landslide_cli.simulation.nature import CHANCE, PLAIN, Change, draw_nature
+from landslide_cli.errors import InputError
+from landslide_cli.simulation.nature import CHANCE, PLAIN, Change, draw_nature, parse_more_changes
 from landslide_cli.simulation.spectra import SPECTRA, Material
 
 
@@ -50,11 +52,26 @@ def test_a_plain_event_is_the_table_itself() -> None:
 
 def test_more_changes_make_every_kind_likelier_and_one_changes_nothing() -> None:
     usual = [draw_nature(np.random.default_rng(seed)) for seed in range(60)]
-    same = [draw_nature(np.random.default_rng(seed), 1.0) for seed in range(60)]
+    same = [draw_nature(np.random.default_rng(seed), parse_more_changes(["1"])) for seed in range(60)]
     assert [nature.changes for nature in usual] == [nature.changes for nature in same]
-    more = [draw_nature(np.random.default_rng(seed), 3.0) for seed in range(60)]
+    more = [draw_nature(np.random.default_rng(seed), parse_more_changes(["3"])) for seed in range(60)]
     for kind in Change:
         assert sum(kind in nature.changes for nature in more) > sum(kind in nature.changes for nature in usual)
     cuts = [np.mean([n.changes.get(Change.CLEAR_CUT, 0.0) for n in natures]) for natures in (usual, more)]
     assert cuts[1] > 2 * cuts[0]
-    assert not any(draw_nature(np.random.default_rng(seed), 0.0).changes for seed in range(20))
+    none = parse_more_changes(["0"])
+    assert not any(draw_nature(np.random.default_rng(seed), none).changes for seed in range(20))
+
+
+def test_more_of_one_kind_leaves_the_others_as_likely() -> None:
+    times = parse_more_changes(["quarry=20", "0.5", "clear-cut=2"])
+    assert times == dict.fromkeys(Change, 0.5) | {Change.QUARRY: 20.0, Change.CLEAR_CUT: 2.0}
+    pits = [draw_nature(np.random.default_rng(seed), parse_more_changes(["0", "quarry=20"])) for seed in range(20)]
+    assert all(set(nature.changes) == {Change.QUARRY} for nature in pits)
+    assert all(nature.changes[Change.QUARRY] >= 3.0 for nature in pits)
+
+
+@pytest.mark.parametrize("text", ["many", "quarry", "quarry=", "=3", "volcano=2", "-1", "quarry=-1", "nan", "inf"])
+def test_what_is_no_number_or_no_kind_is_refused_by_name(text: str) -> None:
+    with pytest.raises(InputError, match=f"--more-changes {text} .*clear-cut"):
+        parse_more_changes([text])

@@ -38,7 +38,12 @@ Inventory = Annotated[
     list[Path] | None, typer.Option(metavar="FILE", help="Mapped landslides to take shapes from; may be repeated.")
 ]
 MoreChanges = Annotated[
-    float, typer.Option(min=0, help="How many times as often something changes that is no landslide, to train on.")
+    list[str] | None,
+    typer.Option(
+        metavar="[KIND=]TIMES",
+        help="How many times as often something changes that is no landslide, to train on; may be repeated, for one "
+        "kind each: field, clear-cut, fire, dieback, flood, quarry, road, snow, season.",
+    ),
 ]
 ClearScenes = Annotated[int, typer.Option(min=1, help="Nearly cloudless scenes on each side.")]
 CloudyScenes = Annotated[int, typer.Option(min=0, help="Cloudy scenes on each side.")]
@@ -53,7 +58,7 @@ def simulate(
     landcover: Landcover = None,
     landcover_class: LandcoverClass = None,
     inventory: Inventory = None,
-    more_changes: MoreChanges = o.default(SimulateConfig, "more_changes"),
+    more_changes: MoreChanges = None,
     clear_scenes: ClearScenes = o.default(SimulateConfig, "clear_scenes"),
     cloudy_scenes: CloudyScenes = o.default(SimulateConfig, "cloudy_scenes"),
     as_json: o.Json = False,

@@ -1,12 +1,13 @@
 """What differs from event to event: the ground, the season, the air, and all that changes but is no landslide."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Final
 
 import numpy as np
 
+from landslide_cli.errors import InputError
 from landslide_cli.simulation.arrays import Floats
 from landslide_cli.simulation.spectra import FRESH, SPECTRA, Material, tinted
 
@@ -39,6 +40,8 @@ CHANCE: Final[Mapping[Change, float]] = {
 """Share of the events that have each kind of change."""
 RARE: Final = frozenset((Change.CLEAR_CUT, Change.QUARRY, Change.ROAD))
 """Changes of small places, of which there may be more."""
+USUAL: Final[Mapping[Change, float]] = dict.fromkeys(Change, 1.0)
+"""How many times as often as usual there is each kind of change."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,21 +104,49 @@ class Nature:
 PLAIN: Final = Nature()
 
 
-def draw_nature(rng: np.random.Generator, more_changes: float = 1.0) -> Nature:
+def parse_more_changes(texts: Iterable[str]) -> Mapping[Change, float]:
+    """Read how many times as often there is each kind of change, from such as `3`, for all, and `quarry=20`, for one.
+
+    Raises:
+        InputError: a text is no such number, or names no kind.
+    """
+    names = {kind.name.lower().replace("_", "-"): kind for kind in Change}
+    for_all, for_one = 1.0, {}
+    for text in texts:
+        name, separator, number = text.rpartition("=")
+        try:
+            times = float(number)
+            if not 0.0 <= times < np.inf:
+                raise ValueError(number)
+            if separator:
+                for_one[names[name]] = times
+            else:
+                for_all = times
+        except (ValueError, KeyError) as error:
+            raise InputError(
+                f"--more-changes {text} is not of the form TIMES or KIND=TIMES with a number from 0 up and a kind of "
+                f"{', '.join(names)}"
+            ) from error
+    return dict.fromkeys(Change, for_all) | for_one
+
+
+def draw_nature(rng: np.random.Generator, more_changes: Mapping[Change, float] = USUAL) -> Nature:
     """The conditions of one event out of many.
 
-    `more_changes` times as likely is each kind of change that is no landslide, up to certainty, and so many times as
-    much there is of those that are rare on the ground: what tells landslides apart is learnt from what is none.
+    `more_changes` times as likely is a kind of change that is no landslide, up to certainty, and so many times as
+    much there is of one that is rare on the ground: what tells landslides apart is learnt from what is none.
     """
     changes = {
-        kind: float(rng.uniform(0.15, 1.0)) for kind, chance in CHANCE.items() if rng.random() < chance * more_changes
+        kind: float(rng.uniform(0.15, 1.0))
+        for kind, chance in CHANCE.items()
+        if rng.random() < chance * more_changes[kind]
     }
     if Change.FIELD in changes:
         changes[Change.FIELD] = float(rng.uniform(0.05, 0.6))
     if Change.CLEAR_CUT in changes:
         changes[Change.CLEAR_CUT] = float(rng.uniform(0.1, 1.2))
     for kind in RARE & changes.keys():
-        changes[kind] *= more_changes
+        changes[kind] *= more_changes[kind]
     season = changes.get(Change.SEASON, 0.0)
     leafless = rng.uniform(0.0, season, 2) * (rng.random(2) < 0.5)
     dry = rng.uniform(0.0, season, 2)

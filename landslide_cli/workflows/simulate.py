@@ -23,7 +23,7 @@ from landslide_cli.simulation.arrays import Codes
 from landslide_cli.simulation.catalog import terrain_shape, write_catalog
 from landslide_cli.simulation.landcover import UNKNOWN, parse_classes, read_cover
 from landslide_cli.simulation.landslides import Outline, outline_of
-from landslide_cli.simulation.nature import draw_nature
+from landslide_cli.simulation.nature import draw_nature, parse_more_changes
 from landslide_cli.simulation.relief import read_terrain
 from landslide_cli.workflows.vectors import read_polygons
 
@@ -79,8 +79,6 @@ def simulate(config: SimulateConfig, progress: Progress = silent) -> SimulateSum
     began = perf_counter()
     if config.events < 1 or config.size_px < 60:
         raise InputError(f"--events {config.events} must be at least 1 and --size-px {config.size_px} at least 60")
-    if not 0 <= config.more_changes < np.inf:
-        raise InputError(f"--more-changes {config.more_changes:g} must be a number from 0 up")
     if config.out.exists() and not config.out.is_dir():
         raise InputError(f"--out {config.out} is a file; give a folder")
     outlines = [outline for path in config.inventory for outline in read_outlines(path)]
@@ -102,7 +100,7 @@ def _make(
     # Each in a zone of its own: events of different splits must not share ground.
     centre = (-174.0 + 6 * (seed % ZONES), round(float(rng.uniform(*LATITUDES_DEG)), 3))
     event_date = date(2021, 1, 1) + timedelta(days=int(rng.integers(0, 365)))
-    nature = draw_nature(rng, config.more_changes)
+    nature = draw_nature(rng, parse_more_changes(config.more_changes))
     # Real ground has few places to choose from; two of three events get it where it is given.
     dem = config.dem[int(rng.integers(len(config.dem)))] if config.dem and rng.random() < 2 / 3 else None
     size = (config.size_px, config.size_px)
