@@ -258,6 +258,8 @@ class Recipe:
     """`binary`: cross-entropy averaged over pixels; `two-class`: averaged over the weights of their classes."""
     landslide_weight: float = 5.0
     """How much more a landslide pixel counts than one of stable ground."""
+    focal_gamma: float = 0.0
+    """How much less what is right already counts (focal loss, Lin et al. 2017); 0: all counts alike."""
     dice_weight: float = 0.0
     """Share of the Dice loss that is added."""
     flips: bool = True

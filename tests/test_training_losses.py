@@ -39,6 +39,21 @@ def test_what_does_not_count_has_no_gradient(maps: tuple[torch.Tensor, ...]) -> 
     assert logits.grad[weight == 1].all()
 
 
+def test_a_focal_loss_looks_at_what_is_wrong(maps: tuple[torch.Tensor, ...]) -> None:
+    logits, landslide, weight = maps
+    chosen = weight.bool()
+    right = torch.sigmoid(torch.where(landslide > 0, logits, -logits))[chosen]
+    recipe = Recipe(landslide_weight=1.0, focal_gamma=2.0)
+    assert torch.isclose(change_loss(logits, landslide, weight, recipe), (-((1 - right) ** 2) * right.log()).mean())
+    sure = 30 * (2 * landslide - 1)
+    assert change_loss(sure, landslide, weight, recipe) < 1e-30
+    # Wholly wrong, it is the cross-entropy.
+    plain = Recipe(landslide_weight=1.0)
+    assert torch.isclose(
+        change_loss(-sure, landslide, weight, recipe), change_loss(-sure, landslide, weight, plain), rtol=1e-5
+    )
+
+
 def test_a_batch_under_clouds_has_no_loss(maps: tuple[torch.Tensor, ...]) -> None:
     logits, landslide, _ = maps
     for recipe in (Recipe(), Recipe(loss="two-class", dice_weight=0.25)):

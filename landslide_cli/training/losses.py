@@ -12,7 +12,8 @@ def change_loss(logits: Tensor, landslide: Tensor, weight: Tensor, recipe: Recip
 
     `binary` is the paper's weighted cross-entropy (section 4), averaged over pixels. `two-class` is that of the
     released BIT, SEIFNet and TinyCD: on two logits the softmax is the sigmoid of their difference, so that only
-    the average differs, which is over the weights of the pixels' classes.
+    the average differs, which is over the weights of the pixels' classes. With a focal gamma each pixel counts by the
+    probability of its wrong class to that power (Lin et al. 2017, section 3.2).
 
     Args:
         logits: (N, 1, H, W).
@@ -25,9 +26,11 @@ def change_loss(logits: Tensor, landslide: Tensor, weight: Tensor, recipe: Recip
     """
     logits = logits.float()
     factor = torch.tensor(recipe.landslide_weight, device=logits.device)
-    total = functional.binary_cross_entropy_with_logits(
-        logits, landslide, weight=weight, pos_weight=factor, reduction="sum"
-    )
+    each = functional.binary_cross_entropy_with_logits(logits, landslide, pos_weight=factor, reduction="none")
+    if recipe.focal_gamma:
+        wrong = torch.sigmoid(torch.where(landslide > 0, -logits, logits))
+        each = each * wrong**recipe.focal_gamma
+    total = (each * weight).sum()
     counted = weight * (1 + (factor - 1) * landslide) if recipe.loss == "two-class" else weight
     loss = total / counted.sum().clamp(min=1)
     if recipe.dice_weight:

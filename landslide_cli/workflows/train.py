@@ -242,6 +242,7 @@ def check_recipe(recipe: Recipe) -> None:
         "averaging": (_within(recipe.averaging, 0, 0.999999), "0, or more and below 1"),
         "weight_decay": (_within(recipe.weight_decay, 0, 1), "within 0..1"),
         "landslide_weight": (_within(recipe.landslide_weight, 1e-12, 1e6), "above 0"),
+        "focal_gamma": (_within(recipe.focal_gamma, 0, 10), "within 0..10"),
         "dice_weight": (_within(recipe.dice_weight, 0, 100), "within 0..100"),
         "rotation_deg": (_within(recipe.rotation_deg, 0, 45), "within 0..45"),
         "misregistration_px": (_whole(recipe.misregistration_px, 0), "a whole number of pixels, 0 or more"),
