@@ -306,8 +306,8 @@ class TrainConfig:
     """Those of these that are given replace what the recipe says."""
     encoder_weights: Path | None = None
     """Weights of SSL4EO-S12 to start the encoder of the images with."""
-    start: Path | None = None
-    """A model file of the same network to start with."""
+    start: tuple[Path, ...] = ()
+    """Model files of the same network to start with; of several, with the mean of their weights."""
     resume: bool = False
     device: str = "auto"
     workers: int = 2

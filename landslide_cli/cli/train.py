@@ -36,7 +36,11 @@ EncoderWeights = Annotated[
     Path | None, typer.Option(metavar="FILE", help="SSL4EO-S12 ResNet (MoCo or DINO) to start the encoder with.")
 ]
 Start = Annotated[
-    Path | None, typer.Option(metavar="MODEL.onnx", help="Model of the same network to begin with, to train it on.")
+    list[Path] | None,
+    typer.Option(
+        metavar="MODEL.onnx",
+        help="Model of the same network to begin with, to train it on; of several, with the mean of their weights.",
+    ),
 ]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on after the last epoch of this run that ended.")]
 Device = Annotated[str, typer.Option(metavar="auto|cuda|cpu", help="All GPUs of the machine are used.")]

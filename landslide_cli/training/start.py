@@ -1,11 +1,12 @@
 """A network that begins with what another one has learned, read from a model file."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import onnx
 import torch
+from torch import Tensor
 
 from landslide_cli.errors import InputError
 from landslide_cli.training.module import ChangeModule
@@ -15,15 +16,14 @@ SPARE_SHARE = 0.05
 """Share of the weights that a file may lack."""
 
 
-def load_start(module: ChangeModule, path: Path, bands: Sequence[str]) -> int:
-    """Start `module` with the weights in `path`, an ONNX file that `write_onnx` wrote.
+def load_start(module: ChangeModule, models: Mapping[Path, Sequence[str]]) -> int:
+    """Start `module` with the weights of a model, or the mean of several (Wortsman et al. 2022).
 
     A network of fewer bands takes over those weights of the first layer that read them.
 
     Args:
         module: the network to start.
-        path: a model of the same architecture.
-        bands: what that model reads.
+        models: ONNX files of the same architecture that `write_onnx` wrote, with the bands that each reads.
 
     Returns:
         How many tensors were taken over.
@@ -31,6 +31,17 @@ def load_start(module: ChangeModule, path: Path, bands: Sequence[str]) -> int:
     Raises:
         InputError: the network reads other bands, or has other weights.
     """
+    found = [_weights(module, path, bands) for path, bands in models.items()]
+    mean = {
+        key: torch.stack([weights[key] for weights in found if key in weights]).mean(dim=0)
+        for key in dict.fromkeys(key for weights in found for key in weights)
+    }
+    module.load_state_dict(mean, strict=False)
+    return len(mean)
+
+
+def _weights(module: ChangeModule, path: Path, bands: Sequence[str]) -> dict[str, Tensor]:
+    """Read those weights of the model `path`, which reads `bands`, that `module` has, too."""
     unknown = [band for band in module.recipe.bands if band not in bands]
     if unknown:
         raise InputError(f"--start {path} knows nothing of {', '.join(unknown)}; leave these bands out")
@@ -60,5 +71,4 @@ def load_start(module: ChangeModule, path: Path, bands: Sequence[str]) -> int:
             f"--start {path} is of another network: it has no {missing[0]} ({len(missing)} such); give one of this "
             "--model and --encoder, or leave it out"
         )
-    module.load_state_dict(taken, strict=False)
-    return len(taken)
+    return taken

@@ -94,10 +94,11 @@ def train(config: TrainConfig, progress: Progress = silent) -> TrainSummary:
     if config.encoder_weights and not config.resume:
         load_encoder_weights(module.network, config.encoder_weights, recipe.bands)
     if config.start and not config.resume:
-        card = OnnxEngine(config.start).card
-        if card.architecture != recipe.model:
-            raise InputError(f"--start {config.start} is a {card.architecture}, not a {recipe.model}; leave it out")
-        load_start(module, config.start, card.bands)
+        cards = {path: OnnxEngine(path).card for path in config.start}
+        for path, card in cards.items():
+            if card.architecture != recipe.model:
+                raise InputError(f"--start {path} is a {card.architecture}, not a {recipe.model}; leave it out")
+        load_start(module, {path: card.bands for path, card in cards.items()})
     data = {
         split: PairWindows(training_set, chosen, recipe.bands, terrain=module.network.reads_terrain)
         for split, chosen in windows.items()
@@ -110,7 +111,7 @@ def train(config: TrainConfig, progress: Progress = silent) -> TrainSummary:
             "created": now(),
             "parameters": parameters,
             "encoder_weights": config.encoder_weights and config.encoder_weights.name,
-            "start": config.start and config.start.name,
+            "start": [path.name for path in config.start],
             "config_sha256": hashlib.sha256(json.dumps(asdict(recipe), sort_keys=True).encode()).hexdigest(),
             "index_sha256": index_sha256,
             "window_px": training_set.window_px,
