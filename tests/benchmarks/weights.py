@@ -1,5 +1,5 @@
-"""Measure models on what is real: pairs without landslides, and the bright scars of Iburi; on each kind of simulated
-change that is none, and on simulated landslides where images lack bands.
+"""Measure models on what is real: pairs without landslides, and the bright scars of Iburi; on simulated landslides and
+each kind of simulated change that is none, by threshold; and where images lack bands.
 
     python tests/benchmarks/weights.py --models bbunet rdndvi red-change --simulated simulated --events events
 
@@ -8,7 +8,8 @@ the same names. Real pairs are looked for in ../shared/data beside the checkout.
 """
 
 import argparse
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -50,7 +51,29 @@ LACKING = {
     "without those of 20 and 60 m": tuple(band for band in BANDS if BAND_GSD_M[band] > 10),
 }
 
-Inputs = Mapping[str, NDArray[np.float32]]
+
+@dataclass(slots=True)
+class Flagged:
+    """What is called landslide from a threshold on, in pixels of all events."""
+
+    hits: int = 0
+    flagged: int = 0
+    landslides: int = 0
+    changed: NDArray[np.int64] = field(default_factory=lambda: np.zeros((len(Change) + 1, 2, 2), np.int64))
+    """Flagged and all pixels, of all and of those off any landslide, by the code of what changed there."""
+
+    @property
+    def scores(self) -> tuple[float, float, float]:
+        """F1, precision and recall."""
+        return (
+            2 * self.hits / max(self.flagged + self.landslides, 1),
+            self.hits / max(self.flagged, 1),
+            self.hits / max(self.landslides, 1),
+        )
+
+    def shares(self, kind: Change) -> str:
+        """What share of the changed pixels is flagged, of all and of those off any landslide, in percent."""
+        return "; ".join(f"{100 * flagged / count:.2f}" for flagged, count in self.changed[kind] if count) or "-"
 
 
 def main() -> None:
@@ -59,6 +82,7 @@ def main() -> None:
     parser.add_argument("--models", nargs="+", default=["bbunet", "rdndvi", "red-change"])
     parser.add_argument("--simulated", type=Path)
     parser.add_argument("--events", type=Path)
+    parser.add_argument("--thresholds", type=float, nargs="+", default=[], help="beside that of each card")
     options = parser.parse_args()
     names = [
         "real pairs without landslides", "damaged forest in them", "a real image against itself", "real, swapped",
@@ -72,18 +96,20 @@ def main() -> None:
     on_iburi(options.models)
     if options.simulated and options.events:
         kinds = [kind.name.lower().replace("_", " ") for kind in Change]
-        which = f"flagged of the changed pixels; of those {BESIDE_PX} px off any landslide, %"
-        typer.echo(f"\n| {which} | " + " | ".join(kinds) + " |")
-        typer.echo("|---" * (len(kinds) + 1) + "|")
+        which = f"simulated events; flagged of the changed pixels; of those {BESIDE_PX} px off any landslide, %"
+        head = [which, "threshold", "F1", "precision", "recall", *kinds]
+        typer.echo("\n| " + " | ".join(head) + " |\n" + "|---" * len(head) + "|")
         for name in options.models:
-            shares = on_changes(open_engine(name, "cpu", 10.0), options.simulated, options.events)
-            cells = ("; ".join(f"{100 * share:.2f}" for share in shares.get(kind, ())) or "-" for kind in Change)
-            typer.echo(f"| {name} | " + " | ".join(cells) + " |")
+            engine = open_engine(name, "cpu", 10.0)
+            thresholds = sorted({engine.card.threshold, *options.thresholds})
+            for threshold, found in on_events(engine, options.simulated, options.events, thresholds).items():
+                cells = [f"{score:.3f}" for score in found.scores] + [found.shares(kind) for kind in Change]
+                typer.echo(f"| {name} | {threshold:g} | " + " | ".join(cells) + " |")
         typer.echo("\n| F1 at the card's threshold | " + " | ".join(LACKING) + " |")
         typer.echo("|---" * (len(LACKING) + 1) + "|")
         for name in options.models:
             engine = open_engine(name, "cpu", 10.0)
-            f1 = (on_landslides(engine, options.simulated, options.events, lacks) for lacks in LACKING.values())
+            f1 = (without_bands(engine, options.simulated, options.events, lacks) for lacks in LACKING.values())
             typer.echo(f"| {name} | " + " | ".join("-" if score is None else f"{score:.3f}" for score in f1) + " |")
 
 
@@ -171,14 +197,16 @@ def on_iburi(models: Sequence[str]) -> None:
         for name in models:
             engine = open_engine(name, "cpu", 10.0)
             if set(engine.card.bands) - set(engine.card.spare_bands) <= set(event.bands):
-                found = flag_event(engine, event, clear) & clear
+                found = (probability_of(engine, event, clear) >= engine.card.threshold) & clear
                 cells = (found[scars].mean(), found[clear].mean())
                 typer.echo(f"| {name} | " + " | ".join(f"{100 * share:.1f}" for share in cells) + " |")
 
 
-def on_changes(engine: Engine, simulated: Path, events: Path) -> dict[Change, tuple[float, float]]:
-    """Share flagged of the pixels of each kind of change, over all events: of all, and of those off any landslide."""
-    flagged, counted = ({kind: np.zeros(2) for kind in Change} for _ in range(2))
+def on_events(
+    engine: Engine, simulated: Path, events: Path, thresholds: Sequence[float], lacks: Sequence[str] = ()
+) -> dict[float, Flagged]:
+    """What is called landslide in all events, by threshold; the images are blank in the bands `lacks`."""
+    found = {threshold: Flagged() for threshold in thresholds}
     for event, made, clear in with_truth(simulated, events):
         codes = np.zeros(clear.shape, np.uint8)
         with rasterio.open(event.path("clear")) as grid, rasterio.open(made / "changes.tif") as source:
@@ -186,26 +214,26 @@ def on_changes(engine: Engine, simulated: Path, events: Path) -> dict[Change, tu
                 rasterio.band(source, 1), codes, dst_transform=grid.transform, dst_crs=grid.crs,
                 resampling=Resampling.nearest,
             )  # fmt: skip
-        found = flag_event(engine, event, clear)
-        off = distance_transform_edt(~landslides_of(event, made)) > BESIDE_PX
-        for kind in Change:
-            here = (codes == kind) & clear
-            flagged[kind] += (found & here).sum(), (found & here & off).sum()
-            counted[kind] += here.sum(), (here & off).sum()
-    return {kind: tuple((flagged[kind] / counted[kind]).tolist()) for kind in Change if counted[kind].all()}
+        landslides = landslides_of(event, made)
+        off = distance_transform_edt(~landslides) > BESIDE_PX
+        probability = probability_of(engine, event, clear, lacks)
+        for threshold, counts in found.items():
+            flagged = clear & (probability >= threshold)
+            counts.hits += int((flagged & landslides).sum())
+            counts.flagged += int(flagged.sum())
+            counts.landslides += int((clear & landslides).sum())
+            for column, where in enumerate((clear, clear & off)):
+                for row, pixels in enumerate((flagged & where, where)):
+                    counts.changed[:, column, row] += np.bincount(codes[pixels], minlength=len(Change) + 1)
+    return found
 
 
-def on_landslides(engine: Engine, simulated: Path, events: Path, lacks: Sequence[str]) -> float | None:
+def without_bands(engine: Engine, simulated: Path, events: Path, lacks: Sequence[str]) -> float | None:
     """F1 over the pixels of all events whose images are blank in the bands `lacks`; none if no model can do so."""
     if not {band for band in engine.card.bands if band in lacks} <= set(engine.card.spare_bands):
         return None
-    hits, found_px, true_px = 0, 0, 0
-    for event, made, clear in with_truth(simulated, events):
-        truth = landslides_of(event, made) & clear
-        found = flag_event(engine, event, clear, lacks) & clear
-        hits += int((found & truth).sum())
-        found_px, true_px = found_px + int(found.sum()), true_px + int(truth.sum())
-    return 2 * hits / max(found_px + true_px, 1)
+    threshold = engine.card.threshold
+    return on_events(engine, simulated, events, [threshold], lacks)[threshold].scores[0]
 
 
 def with_truth(simulated: Path, events: Path) -> Iterator[tuple[Event, Path, NDArray[np.bool_]]]:
@@ -224,8 +252,10 @@ def landslides_of(event: Event, made: Path) -> NDArray[np.bool_]:
         return np.asarray(rasterize(outlines, grid.shape, transform=grid.transform).astype(bool))
 
 
-def flag_event(engine: Engine, event: Event, clear: NDArray[np.bool_], lacks: Sequence[str] = ()) -> NDArray[np.bool_]:
-    """Where a model calls the ground of an event landslide; bands that are lacking are 0."""
+def probability_of(
+    engine: Engine, event: Event, clear: NDArray[np.bool_], lacks: Sequence[str] = ()
+) -> NDArray[np.float32]:
+    """What a model says (H, W) of the ground of an event; bands that are lacking are 0."""
     blank = [number for number, band in enumerate(engine.card.bands) if band in lacks]
     inputs = {}
     for name in ("pre", "post", "terrain"):
@@ -239,7 +269,7 @@ def flag_event(engine: Engine, event: Event, clear: NDArray[np.bool_], lacks: Se
         rows, columns = (-filled.shape[1] % 32, -filled.shape[2] % 32)
         inputs[name] = np.pad(filled, ((0, 0), (0, rows), (0, columns)), mode="edge")[None]
     probability = engine.run(inputs)[0, 0]
-    return np.asarray(probability[: clear.shape[0], : clear.shape[1]] >= engine.card.threshold)
+    return np.asarray(probability[: clear.shape[0], : clear.shape[1]])
 
 
 if __name__ == "__main__":
