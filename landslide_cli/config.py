@@ -259,7 +259,7 @@ class Recipe:
     landslide_weight: float = 5.0
     """How much more a landslide pixel counts than one of stable ground."""
     focal_gamma: float = 0.0
-    """How much less what is right already counts (focal loss, Lin et al. 2017); 0: all counts alike."""
+    """Power of the probability of its wrong class by which a pixel counts (focal loss, Lin et al. 2017)."""
     dice_weight: float = 0.0
     """Share of the Dice loss that is added."""
     flips: bool = True
