@@ -23,7 +23,7 @@ from landslide_cli.simulation.arrays import Codes
 from landslide_cli.simulation.catalog import terrain_shape, write_catalog
 from landslide_cli.simulation.landcover import UNKNOWN, parse_classes, read_cover
 from landslide_cli.simulation.landslides import Outline, outline_of
-from landslide_cli.simulation.nature import draw_nature, parse_more_changes
+from landslide_cli.simulation.nature import Change, draw_nature, parse_more_changes
 from landslide_cli.simulation.relief import read_terrain
 from landslide_cli.workflows.vectors import read_polygons
 
@@ -83,24 +83,30 @@ def simulate(config: SimulateConfig, progress: Progress = silent) -> SimulateSum
         raise InputError(f"--out {config.out} is a file; give a folder")
     outlines = [outline for path in config.inventory for outline in read_outlines(path)]
     covers = read_covers(config.landcover, config.dem, config.landcover_class)
+    more_changes = parse_more_changes(config.more_changes)
     events, kept = [], 0
     for number in range(config.events):
         seed = config.seed + number
         progress(f"making event {number + 1} of {config.events}", number / config.events)
         folder = config.out / f"event-{seed}"
         kept += folder.exists()
-        events.append(_make(config, seed, folder, outlines, covers))
+        events.append(_make(config, seed, folder, outlines, covers, more_changes))
     return SimulateSummary(config.out, tuple(events), kept, perf_counter() - began)
 
 
 def _make(
-    config: SimulateConfig, seed: int, folder: Path, outlines: Sequence[Outline], covers: Mapping[Path, Codes]
+    config: SimulateConfig,
+    seed: int,
+    folder: Path,
+    outlines: Sequence[Outline],
+    covers: Mapping[Path, Codes],
+    more_changes: Mapping[Change, float],
 ) -> SimulatedEvent:
     rng = np.random.default_rng((seed, 1))
     # Each in a zone of its own: events of different splits must not share ground.
     centre = (-174.0 + 6 * (seed % ZONES), round(float(rng.uniform(*LATITUDES_DEG)), 3))
     event_date = date(2021, 1, 1) + timedelta(days=int(rng.integers(0, 365)))
-    nature = draw_nature(rng, parse_more_changes(config.more_changes))
+    nature = draw_nature(rng, more_changes)
     # Real ground has few places to choose from; two of three events get it where it is given.
     dem = config.dem[int(rng.integers(len(config.dem)))] if config.dem and rng.random() < 2 / 3 else None
     size = (config.size_px, config.size_px)
