@@ -1,7 +1,7 @@
 """One frozen dataclass per workflow. Every default lives here, once."""
 
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from landslide_cli.imagery.bands import BANDS
@@ -181,6 +181,9 @@ class PrepareConfig:
     """Event folders."""
     inventory: tuple[Path, ...] = ()
     """Vector files with the landslides: one for all events, or one for each in their order."""
+    changes: tuple[Path, ...] = ()
+    """Rasters with codes of what changed and is no landslide, 0 elsewhere: one for all events, or one for each in
+    their order."""
     layer: str | None = None
     """Layer of the inventories; all of them where not given."""
     date_attribute: tuple[str, ...] = ()
@@ -217,7 +220,7 @@ class PrepareConfig:
         return self.stride or max(self.window // 2, 1)
 
 
-_NOT_PARAMETERS = {"out", "overwrite", "events", "inventory"}
+_NOT_PARAMETERS = {"out", "overwrite", "events", "inventory", "changes"}
 
 
 LOSSES = ("binary", "two-class")
@@ -258,6 +261,8 @@ class Recipe:
     """`binary`: cross-entropy averaged over pixels; `two-class`: averaged over the weights of their classes."""
     landslide_weight: float = 5.0
     """How much more a landslide pixel counts than one of stable ground."""
+    change_weights: Mapping[str, float] = field(default_factory=dict)
+    """How many times as much as other stable ground one counts that changed, by the codes of `prepare --changes`."""
     focal_gamma: float = 0.0
     """Power of the probability of its wrong class by which a pixel counts (focal loss, Lin et al. 2017)."""
     dice_weight: float = 0.0

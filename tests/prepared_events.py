@@ -56,6 +56,12 @@ def write_inventory(
     return path
 
 
+def write_changes(path: Path, event: Path, values: NDArray[Any], **how: Any) -> Path:
+    """Write codes of changes from the upper left corner of an event's grid on."""
+    with rasterio.open(event / "clear.tif") as source:
+        return write_raster(path, values, origin=(source.transform.c, source.transform.f), **how)
+
+
 def scattered(seed: int = 0, count: int = 40) -> list[tuple[float, float, float, float]]:
     """Return boxes all over the event."""
     rng = np.random.default_rng(seed)

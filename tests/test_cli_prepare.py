@@ -5,8 +5,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from conftest import Maker
+from prepared_events import write_changes
 from shapely.geometry import box, mapping
 
 from landslide_cli.event import Event
@@ -57,6 +59,11 @@ def test_a_training_set_is_told_as_table_or_json(make_event: Maker, tmp_path: Pa
     assert (table.returncode, table.stdout) == (0, ""), table.stderr
     for expected in ("55,602", "1,102", "1 landslides on", "all windows are for training", "haiti", "palu"):
         assert expected in table.stderr
+    assert "other changes" not in table.stderr
+    changes = write_changes(tmp_path / "changes.tif", Path(events[0]), np.full((4, 5), 6, np.uint8))
+    told = landslide(*command, "--changes", str(changes), "--overwrite").stderr
+    assert "landslides on" in told
+    assert "20 px of other changes" in " ".join(told.split())
     split = landslide(*command, "--test", "palu", "--min-evaluation-pixels", "1", "--overwrite", "--json")
     assert (split.returncode, split.stderr) == (0, "")
     summary = json.loads(split.stdout)

@@ -2,6 +2,7 @@
 
 import os
 import pickle
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,11 +10,12 @@ import numpy as np
 import pytest
 import rasterio
 from conftest import TRAINED_BANDS
+from prepared_events import read
 from rasterio.windows import Window
 
 from landslide_cli.errors import InputError
 from landslide_cli.training.dataset import EpochSampler, PairWindows
-from landslide_cli.training.tiles_index import TrainingSet
+from landslide_cli.training.tiles_index import STABLE, TrainingSet
 
 
 @pytest.fixture
@@ -69,6 +71,28 @@ def test_a_forked_process_opens_files_of_its_own(windows: PairWindows) -> None:
             os._exit(wrong)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     assert list(windows._open.values()) == inherited
+
+
+def test_what_changed_and_is_no_landslide_counts_as_the_recipe_says(dataset: Path, tmp_path: Path) -> None:
+    shutil.copytree(dataset.parent, tmp_path / "copy")
+    opened = TrainingSet.open(tmp_path / "copy" / "set")
+    train = opened.of_split("train")
+    weights = {"6": 20.0, "7": 0.0}
+    mask = read(opened.mask("one"))
+    codes = np.random.default_rng(1).choice(np.array((0, 6, 7, 8), np.uint8), mask.shape) * (mask == STABLE)
+    with rasterio.open(opened.mask("one")) as source:
+        profile = {**source.profile, "driver": "GTiff", "count": 2}
+    with rasterio.open(opened.mask("one"), "w", **profile) as target:
+        target.write(np.concatenate([mask, codes]))
+    record = {**opened.record, "events": [{**event, "changes": {}} for event in opened.record["events"]]}
+    record["events"][0]["changes"] = {"file": "changes.tif"}
+    known = replace(opened, record=record)
+    plain, weighed = PairWindows(known, train, ("B04",)), PairWindows(known, train, ("B04",), change_weights=weights)
+    for index in range(len(train)):
+        here = (slice(train.row[index], train.row[index] + 64), slice(train.col[index], train.col[index] + 64))
+        factor = np.array([1, 1, 1, 1, 1, 1, 20, 0, 1])[codes[0][here]]
+        assert np.array_equal(weighed[index]["weight"].numpy(), plain[index]["weight"].numpy() * factor)
+        assert np.array_equal(weighed[index]["landslide"], plain[index]["landslide"])
 
 
 def test_missing_bands_and_terrain_are_refused(dataset: Path) -> None:

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 import torch
 from torch.nn import functional
@@ -37,6 +39,18 @@ def test_what_does_not_count_has_no_gradient(maps: tuple[torch.Tensor, ...]) -> 
     assert logits.grad is not None
     assert not logits.grad[weight == 0].any()
     assert logits.grad[weight == 1].all()
+
+
+def test_what_counts_twice_is_as_good_as_there_twice(maps: tuple[torch.Tensor, ...]) -> None:
+    logits, landslide, weight = maps
+    recipe = Recipe(focal_gamma=1.0)
+    twice = [torch.cat([values, values[:1]]) for values in maps]
+    heavier = weight * torch.tensor([2.0, 1.0])[:, None, None, None]
+    assert torch.isclose(change_loss(logits, landslide, heavier, recipe), change_loss(*twice, recipe))
+    # As a whole, landslides overlap as much as they do.
+    dice = [change_loss(logits, landslide, w, replace(recipe, dice_weight=1.0)) for w in (weight, heavier)]
+    plain = [change_loss(logits, landslide, w, recipe) for w in (weight, heavier)]
+    assert torch.isclose(dice[0] - plain[0], dice[1] - plain[1])
 
 
 def test_a_focal_loss_looks_at_what_is_wrong(maps: tuple[torch.Tensor, ...]) -> None:

@@ -10,6 +10,7 @@ import pytest
 import rasterio
 import shapely
 from conftest import Maker, band_folder, write_raster
+from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 from prepared_events import (
     SHAPE,
@@ -21,6 +22,7 @@ from prepared_events import (
     scattered,
     scattered_event,
     with_scenes,
+    write_changes,
     write_inventory,
 )
 from rasterio.warp import transform_bounds, transform_geom
@@ -74,6 +76,50 @@ def test_all_touched_burns_more(config: PrepareConfig, tmp_path: Path) -> None:
     )
     assert (by_centre <= touched).all()
     assert touched.sum() > 1.2 * by_centre.sum()
+
+
+def test_other_changes_are_kept_beside_the_landslides(
+    config: PrepareConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prepare(config)
+    landslide = read(config.out / "masks" / "haiti.tif")[0] == LANDSLIDE
+    given = np.random.default_rng(5).choice(np.array((0, 6, 254, 3), np.int16), (SHAPE[0] // 2, SHAPE[1] // 2))
+    # Pixels of 20 m, the rightmost of which nobody looked at.
+    given[:, -10:] = -9
+    changes = write_changes(tmp_path / "changes.tif", config.events[0], given, pixel=20.0, nodata=-9)
+    monkeypatch.setattr(load, "BLOCK_PX", 37)
+    summary = prepare(replace(config, changes=(changes,), overwrite=True))
+    mask = read(config.out / "masks" / "haiti.tif")
+    expected = np.where(given < 0, 0, given).repeat(2, axis=0).repeat(2, axis=1)
+    expected[landslide] = 0
+    assert np.array_equal(mask[0] == LANDSLIDE, landslide)
+    assert np.array_equal(mask[1], expected)
+    assert summary.events[0]["changes_px"] == {str(code): (expected == code).sum() for code in (3, 6, 254)}
+    opened = TrainingSet.open(config.out)
+    assert opened.has_changes("haiti")
+    assert opened.record["events"][0]["changes"]["file"] == "../changes.tif"
+    assert prepare(replace(config, changes=(changes,))).reused
+    with pytest.raises(InputError, match="with other options, events or inventories"):
+        prepare(config)
+
+
+@pytest.mark.parametrize(
+    ("values", "how", "message"),
+    [
+        (np.full((4, 4), 255, np.uint8), {}, r"changes\.tif holds the code 255; give codes of 1 to 254"),
+        (np.full((4, 4), -1, np.int16), {}, "holds the code -1"),
+        (np.ones((4, 4), np.float32), {}, "holds float32 in EPSG:"),
+        (np.ones((4, 4), np.uint8), {"crs": None}, "holds uint8 in no coordinate reference system"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
+def test_codes_of_changes_that_cannot_be_are_refused(
+    config: PrepareConfig, tmp_path: Path, values: NDArray[Any], how: dict[str, Any], message: str
+) -> None:
+    changes = write_changes(tmp_path / "changes.tif", config.events[0], values, **how)
+    with pytest.raises(InputError, match=message):
+        prepare(replace(config, changes=(changes,)))
+    assert not config.out.exists()
 
 
 def test_truth_is_not_known_outside_the_aoi(config: PrepareConfig) -> None:

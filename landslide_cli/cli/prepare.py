@@ -1,7 +1,8 @@
 """`landslide prepare`."""
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -16,6 +17,14 @@ Events = Annotated[list[Path], typer.Argument(metavar="EVENT...", help="Event fo
 Inventories = Annotated[
     list[Path],
     typer.Option(metavar="FILE", help="Landslide polygons: one file for all events, or one for each, in order."),
+]
+Changes = Annotated[
+    list[Path] | None,
+    typer.Option(
+        metavar="FILE",
+        help="Raster with codes of what changed and is no landslide, which a recipe may weigh: one for all events, or "
+        "one for each.",
+    ),
 ]
 Out = Annotated[Path, typer.Option(metavar="DATASET", help="Folder of the training set to write.")]
 Layer = Annotated[str | None, typer.Option(help="Layer of the inventories.", show_default="all")]
@@ -56,6 +65,7 @@ def prepare(
     events: Events,
     inventory: Inventories,
     out: Out,
+    changes: Changes = None,
     layer: Layer = None,
     date_attribute: DateAttribute = None,
     event_date: EventDates = None,
@@ -87,7 +97,7 @@ def rows(summary: "PrepareSummary") -> dict[str, str]:
 
     table = {"training set": f"{summary.dataset}" + (" (already prepared, kept)" if summary.reused else "")}
     table["events"] = "\n".join(
-        f"{event['name']} {event['event_date']}: {_landslides(event['landslides'])}; "
+        f"{event['name']} {event['event_date']}: {_landslides(event['landslides'])}{_changes(event)}; "
         f"{event['windows']} windows of {event['pairs']} image pair{'s' if event['pairs'] != 1 else ''}"
         for event in summary.events
     )
@@ -114,6 +124,11 @@ def _beware(summary: "PrepareSummary") -> list[str]:
         f"{one} and {other} share ground across splits: scores will be too good" for one, other in summary.overlapping
     ]
     return beware
+
+
+def _changes(event: Mapping[str, Any]) -> str:
+    """Say how much changed that is no landslide, where that is known."""
+    return f", {sum(event['changes_px'].values()):,} px of other changes" if event.get("changes") else ""
 
 
 def _landslides(counts: "dict[str, int]") -> str:

@@ -2,7 +2,7 @@
 
 import os
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,7 +22,8 @@ from landslide_cli.windows import fill_unobserved
 
 Sample = dict[str, Tensor]
 """A window, or a batch of them with N in front: `pre` and `post` (B, H, W) digital numbers, `terrain` (4, H, W)
-as in `terrain.tif`, `landslide` (1, H, W) 0 or 1, `weight` (1, H, W) 0 where a pixel does not count; float32."""
+as in `terrain.tif`, `landslide` (1, H, W) 0 or 1, `weight` (1, H, W) how much a pixel counts, 0 for not at all;
+float32."""
 
 OPEN_FILES: Final = 200
 """Rasters that a process keeps open: with a file GDAL forgets the blocks of it, which cost most to decode."""
@@ -39,6 +40,7 @@ class PairWindows(Dataset[Sample]):
         *,
         spare: Sequence[str] = (),
         terrain: bool = True,
+        change_weights: Mapping[str, float] | None = None,
     ) -> None:
         """Choose windows and bands.
 
@@ -48,6 +50,7 @@ class PairWindows(Dataset[Sample]):
             bands: channels of `pre` and `post`, in this order.
             spare: those of them that are 0 where an image lacks them.
             terrain: refuse events without it; else their `terrain` is zeros.
+            change_weights: `weight` of what changed and is no landslide, by its code; 1 where not given.
 
         Raises:
             InputError: an image lacks a band, or an event has no terrain.
@@ -55,6 +58,9 @@ class PairWindows(Dataset[Sample]):
         self.training_set, self.windows, self.bands = training_set, windows, tuple(bands)
         self._open: OrderedDict[Path, Any] = OrderedDict()
         self._opened_by = os.getpid()
+        self._weight_of = np.ones(UNKNOWN + 1, np.float32)
+        for code, weight in (change_weights or {}).items():
+            self._weight_of[int(code)] = weight
         for event in np.unique(windows.event).tolist():
             folder = training_set.event_folder(event)
             if terrain and not training_set.has_terrain(event):
@@ -87,7 +93,8 @@ class PairWindows(Dataset[Sample]):
         event, pre, post = str(windows.event[index]), str(windows.pre[index]), str(windows.post[index])
         box = Window(int(windows.col[index]), int(windows.row[index]), size, size)
         folder = self.training_set.event_folder(event)
-        mask = self._read(self.training_set.mask(event), (1,), box)[0]
+        channels = (1, 2) if self.training_set.has_changes(event) else (1,)
+        mask, *changes = self._read(self.training_set.mask(event), channels, box)
         if self.training_set.has_terrain(event):
             terrain = self._read(folder / PRODUCTS["terrain"].file, TERRAIN_BANDS, box)
         else:
@@ -97,12 +104,13 @@ class PairWindows(Dataset[Sample]):
             path, channel = self.training_set.unseen(event, image)
             seen &= self._read(path, (channel,), box)[0] < min(Unseen)
         has_terrain: np.ndarray[Any, np.dtype[np.bool_]] = np.isfinite(terrain).all(axis=0)
+        weight = self._weight_of[changes[0]] if changes else np.ones(mask.shape, np.float32)
         arrays = {
             "pre": fill_unobserved(self._read(folder / pre, self.bands, box), seen),
             "post": fill_unobserved(self._read(folder / post, self.bands, box), seen),
             "terrain": fill_unobserved(terrain, has_terrain),
             "landslide": (mask == LANDSLIDE)[None].astype(np.float32),
-            "weight": (seen & has_terrain & (mask != UNKNOWN))[None].astype(np.float32),
+            "weight": ((seen & has_terrain & (mask != UNKNOWN)) * weight)[None],
         }
         return {name: torch.from_numpy(array) for name, array in arrays.items()}
 

@@ -18,7 +18,7 @@ def change_loss(logits: Tensor, landslide: Tensor, weight: Tensor, recipe: Recip
     Args:
         logits: (N, 1, H, W).
         landslide: (N, 1, H, W), 0 or 1.
-        weight: (N, 1, H, W), 0 where a pixel is ignored.
+        weight: (N, 1, H, W), how much a pixel counts; 0 where it is ignored.
         recipe: which loss, and its weights.
 
     Returns:
@@ -34,13 +34,13 @@ def change_loss(logits: Tensor, landslide: Tensor, weight: Tensor, recipe: Recip
     counted = weight * (1 + (factor - 1) * landslide) if recipe.loss == "two-class" else weight
     loss = total / counted.sum().clamp(min=1)
     if recipe.dice_weight:
-        loss = loss + recipe.dice_weight * dice_loss(logits, landslide, weight)
+        loss = loss + recipe.dice_weight * dice_loss(logits, landslide, (weight > 0).float())
     return loss
 
 
-def dice_loss(logits: Tensor, landslide: Tensor, weight: Tensor) -> Tensor:
-    """Return 1 minus the Dice coefficient of the probability over the pixels that count; 0 where none does."""
-    probability = torch.sigmoid(logits) * weight
-    truth = landslide * weight
+def dice_loss(logits: Tensor, landslide: Tensor, counted: Tensor) -> Tensor:
+    """Return 1 minus the Dice coefficient of the probability where `counted` is 1 and not 0; 0 where it is nowhere."""
+    probability = torch.sigmoid(logits) * counted
+    truth = landslide * counted
     overlap, sizes = (probability * truth).sum(), probability.sum() + truth.sum()
     return 1 - (2 * overlap + 1) / (sizes + 1)

@@ -110,8 +110,15 @@ class TrainingSet:
         return Path(self.folder, self._event(name)["folder"])
 
     def mask(self, name: str) -> Path:
-        """Return the mask of an event: 1 landslide, 0 none, 255 not known; uint8 on the event's grid."""
+        """Return the mask of an event: 1 landslide, 0 none, 255 not known; uint8 on the event's grid.
+
+        In a second channel, where `has_changes`, the codes of what changed and is no landslide, 0 elsewhere.
+        """
         return Path(self.folder, self._event(name)["mask"])
+
+    def has_changes(self, name: str) -> bool:
+        """Return whether it is known of an event what else changed."""
+        return bool(self._event(name).get("changes"))
 
     def has_terrain(self, name: str) -> bool:
         """Return whether an event was fetched with elevation."""

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -14,7 +14,9 @@ import rasterio.features
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 from odc.geo.geom import Geometry
+from rasterio.enums import Resampling
 from rasterio.errors import RasterioError
+from rasterio.vrt import WarpedVRT
 from rasterio.windows import Window
 from shapely import STRtree
 
@@ -41,6 +43,8 @@ class EventSource:
     event: Event
     inventory: Path
     stated_date: str | None
+    changes: Path | None
+    """Raster with codes of what changed and is no landslide."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +61,7 @@ def prepare_event(source: EventSource, config: PrepareConfig, masks: Path, progr
     """Write the mask of an event into the folder `masks` and choose its windows, pair by pair.
 
     Raises:
-        InputError: the event or its inventory cannot be used.
+        InputError: the event, its inventory or its other changes cannot be used.
         OutputError: the mask cannot be written.
     """
     event, mask = source.event, masks / f"{source.name}.tif"
@@ -74,7 +78,7 @@ def prepare_event(source: EventSource, config: PrepareConfig, masks: Path, progr
         source.inventory, str(grid.crs), event.event_date, layer=config.layer, date_attributes=config.date_attribute,
         stated_date=source.stated_date,
     )  # fmt: skip
-    landslides = _burn(found, source, grid, mask, all_touched=config.all_touched)
+    landslides, changes_px = _burn(found, source, grid, mask, all_touched=config.all_touched)
     terrain = event.path("terrain") if event.has("terrain") else None
     mapped, no_terrain = tiles.window_counts(_event_strips(mask, terrain, grid), config.window, config.stride_px)
     images = _images(event)
@@ -113,6 +117,7 @@ def prepare_event(source: EventSource, config: PrepareConfig, masks: Path, progr
         "mask": f"{MASKS}/{mask.name}",
         "images": images,
         "landslides": landslides,
+        "changes_px": changes_px,
         "pairs": len(pairs),
         "windows": len(windows),
     }
@@ -136,8 +141,14 @@ def _images(event: Event) -> dict[str, dict[str, Any]]:
         ) from error
 
 
-def _burn(found: Landslides, source: EventSource, grid: GeoBox, path: Path, *, all_touched: bool) -> dict[str, int]:
-    """Write the mask of an event, block by block; return what became of the landslides of its inventory."""
+def _burn(
+    found: Landslides, source: EventSource, grid: GeoBox, path: Path, *, all_touched: bool
+) -> tuple[dict[str, int], dict[str, int]]:
+    """Write the mask of an event, block by block.
+
+    Returns:
+        What became of the landslides of its inventory, and how many pixels there are of each other change.
+    """
     aoi = Geometry(source.event.aoi, "EPSG:4326").to_crs(str(grid.crs), resolution=0.01).geom
     tree = STRtree(found.polygons)
     burned = len(tree.query(aoi, predicate="intersects"))
@@ -146,8 +157,12 @@ def _burn(found: Landslides, source: EventSource, grid: GeoBox, path: Path, *, a
             f"none of the {len(found.polygons)} landslides of {source.inventory} lies in the AOI of event "
             f"{source.name}; give its own inventory"
         )
-    landslide_px = 0
-    with create(path, grid, dtype="uint8", nodata=UNKNOWN, names=("landslide",)) as writer:
+    landslide_px, changes_px = 0, np.zeros(UNKNOWN, np.int64)
+    names = ("landslide", "change") if source.changes else ("landslide",)
+    with (
+        _opened(source.changes, grid) as codes,
+        create(path, grid, dtype="uint8", nodata=UNKNOWN, names=names) as writer,
+    ):
         for window, block in load.blocks(grid):
             values = np.full(block.shape, STABLE, np.uint8)
             polygons = [found.polygons[index] for index in tree.query(block.extent.geom)]
@@ -157,8 +172,13 @@ def _burn(found: Landslides, source: EventSource, grid: GeoBox, path: Path, *, a
                 )
             values[~load.inside(source.event.aoi, block)] = UNKNOWN
             landslide_px += int((values == LANDSLIDE).sum())
-            writer.write(values, window.row_off, window.col_off)
-    return {
+            channels = [values]
+            if codes is not None:
+                changed = np.where(values == STABLE, _read_codes(codes, window), values * (values == UNKNOWN))
+                changes_px += np.bincount(changed[values == STABLE], minlength=UNKNOWN)
+                channels.append(changed)
+            writer.write(np.stack(channels), window.row_off, window.col_off)
+    landslides = {
         "burned": burned,
         "landslide_px": landslide_px,
         "outside": len(found.polygons) - burned,
@@ -167,6 +187,44 @@ def _burn(found: Landslides, source: EventSource, grid: GeoBox, path: Path, *, a
         "not_polygons": found.not_polygons,
         "mended": found.mended,
     }
+    return landslides, {str(code): int(changes_px[code]) for code in np.flatnonzero(changes_px) if code}
+
+
+@contextmanager
+def _opened(changes: Path | None, grid: GeoBox) -> Iterator[WarpedVRT | None]:
+    """Open codes of changes as if they were on the grid."""
+    if changes is None:
+        yield None
+        return
+    try:
+        source = rasterio.open(changes)
+    except RasterioError as error:
+        raise InputError(f"--changes {changes} cannot be read ({error}); give a raster of codes") from error
+    with source:
+        if source.crs is None or not np.issubdtype(source.dtypes[0], np.integer):
+            raise InputError(
+                f"--changes {changes} holds {source.dtypes[0]} in {source.crs or 'no coordinate reference system'}; "
+                "give a georeferenced raster of whole numbers"
+            )
+        height, width = grid.shape
+        with WarpedVRT(
+            source, crs=str(grid.crs), transform=grid.transform, width=width, height=height, nodata=0,
+            resampling=Resampling.nearest,
+        ) as warped:  # fmt: skip
+            yield warped
+
+
+def _read_codes(changes: WarpedVRT, window: Window) -> NDArray[np.uint8]:
+    """Read codes of changes (h, w); 0 outside of their raster."""
+    path = changes.src_dataset.name
+    try:
+        codes = changes.read(1, window=window)
+    except RasterioError as error:
+        raise InputError(f"--changes {path} cannot be read ({error}); make it again") from error
+    if codes.min() < 0 or codes.max() >= UNKNOWN:
+        wrong = codes.min() if codes.min() < 0 else codes.max()
+        raise InputError(f"--changes {path} holds the code {wrong}; give codes of 1 to {UNKNOWN - 1}")
+    return np.asarray(codes, np.uint8)
 
 
 def _event_strips(mask: Path, terrain: Path | None, grid: GeoBox) -> Iterator[NDArray[np.bool_]]:

@@ -135,7 +135,8 @@ def _sources(config: PrepareConfig) -> list[EventSource]:
     inventories = _one_each(config.inventory, len(events), "--inventory")
     dates = [parse_date(text, "--event-date").isoformat() for text in config.event_date]
     stated = _one_each(dates, len(events), "--event-date") if dates else [None] * len(events)
-    return [EventSource(*each) for each in zip(names, events, inventories, stated, strict=True)]
+    changes = _one_each(config.changes, len(events), "--changes") if config.changes else [None] * len(events)
+    return [EventSource(*each) for each in zip(names, events, inventories, stated, changes, strict=True)]
 
 
 def _one_each(values: Sequence[T], events: int, option: str) -> list[T]:
@@ -149,13 +150,22 @@ def _one_each(values: Sequence[T], events: int, option: str) -> list[T]:
 
 def _plan(config: PrepareConfig, sources: Sequence[EventSource]) -> Mapping[str, Any]:
     """Return what the content of the training set depends on, by which a rerun knows itself."""
-    events = []
-    for source in sources:
-        if not source.inventory.exists():
-            raise InputError(f"inventory {source.inventory} does not exist; check the path")
-        inventory = {"file": _seen_from(config.out, source.inventory), "sha256": checksum(source.inventory)}
-        folder = _seen_from(config.out, source.event.folder)
-        events.append({"name": source.name, "folder": folder, "fetched": fetched(source.event), "inventory": inventory})
+
+    def told(path: Path, said: str) -> Mapping[str, str]:
+        if not path.exists():
+            raise InputError(f"{said} {path} does not exist; check the path")
+        return {"file": _seen_from(config.out, path), "sha256": checksum(path)}
+
+    events = [
+        {
+            "name": source.name,
+            "folder": _seen_from(config.out, source.event.folder),
+            "fetched": fetched(source.event),
+            "inventory": told(source.inventory, "inventory"),
+            "changes": source.changes and told(source.changes, "--changes"),
+        }
+        for source in sources
+    ]
     plan: Mapping[str, Any] = json.loads(json.dumps({"parameters": config.parameters(), "events": events}))
     return plan
 

@@ -75,6 +75,11 @@ def train(config: TrainConfig, progress: Progress = silent) -> TrainSummary:
                 f"the {split} windows of {config.dataset} show no landslide at all; prepare it again with events "
                 "that have some"
             )
+    if recipe.change_weights and not any(training_set.has_changes(event) for event in set(windows["train"].event)):
+        raise InputError(
+            f"the recipe has change_weights, but {config.dataset} does not know what changed; prepare it with "
+            "--changes, or take them out of the recipe"
+        )
     index_sha256 = sha256_of(config.dataset / INDEX)
     _check_run(config, recipe, index_sha256)
     require_device(config.device)
@@ -100,9 +105,12 @@ def train(config: TrainConfig, progress: Progress = silent) -> TrainSummary:
                 raise InputError(f"--start {path} is a {card.architecture}, not a {recipe.model}; leave it out")
         load_start(module, {path: card.bands for path, card in cards.items()})
     data = {
-        split: PairWindows(training_set, chosen, recipe.bands, terrain=module.network.reads_terrain)
+        split: PairWindows(
+            training_set, chosen, recipe.bands, terrain=module.network.reads_terrain,
+            change_weights=recipe.change_weights,
+        )
         for split, chosen in windows.items()
-    }
+    }  # fmt: skip
     parameters = sum(p.numel() for p in module.network.parameters())
     if not config.resume:
         require_free(config.out, 8 * 4 * parameters)
@@ -243,6 +251,7 @@ def check_recipe(recipe: Recipe) -> None:
         "averaging": (_within(recipe.averaging, 0, 0.999999), "0, or more and below 1"),
         "weight_decay": (_within(recipe.weight_decay, 0, 1), "within 0..1"),
         "landslide_weight": (_within(recipe.landslide_weight, 1e-12, 1e6), "above 0"),
+        "change_weights": (_weighs_codes(recipe.change_weights), "codes of 1 to 254 with weights of 0 or more"),
         "focal_gamma": (_within(recipe.focal_gamma, 0, 10), "within 0..10"),
         "dice_weight": (_within(recipe.dice_weight, 0, 100), "within 0..100"),
         "rotation_deg": (_within(recipe.rotation_deg, 0, 45), "within 0..45"),
@@ -254,6 +263,11 @@ def check_recipe(recipe: Recipe) -> None:
     for name, (holds, wanted) in rules.items():
         if not holds:
             raise InputError(f"{name} = {getattr(recipe, name)!r} in the recipe cannot be; give {wanted}")
+
+
+def _weighs_codes(value: object) -> bool:
+    codes = {str(code) for code in range(1, 255)}
+    return isinstance(value, dict) and set(value) <= codes and all(_within(weight, 0, 1e6) for weight in value.values())
 
 
 def _whole(value: object, least: int) -> bool:
