@@ -42,7 +42,7 @@ VARIANTS = {
 def main() -> None:
     """Train, measure and print."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--dataset", type=Path, required=True, help="what `landslide prepare` made")
+    parser.add_argument("--dataset", type=Path, required=True, help="what `landslide prepare --changes` made")
     parser.add_argument("--work", type=Path, required=True, help="keeps runs and the training set on flat ground")
     parser.add_argument("--epochs", type=int, default=3)
     options = parser.parse_args()
