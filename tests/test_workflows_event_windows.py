@@ -108,8 +108,8 @@ def test_other_changes_are_kept_beside_the_landslides(
     [
         (np.full((4, 4), 255, np.uint8), {}, r"changes\.tif holds the code 255; give codes of 1 to 254"),
         (np.full((4, 4), -1, np.int16), {}, "holds the code -1"),
-        (np.ones((4, 4), np.float32), {}, "holds float32 in EPSG:"),
-        (np.ones((4, 4), np.uint8), {"crs": None}, "holds uint8 in no coordinate reference system"),
+        (np.ones((4, 4), np.float32), {}, "holds float32; give a raster of whole numbers"),
+        (np.ones((4, 4), np.uint8), {"crs": None}, r"--changes .*changes\.tif has no coordinate reference system"),
     ],
 )
 @pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")

@@ -58,6 +58,7 @@ class PairWindows(Dataset[Sample]):
         self.training_set, self.windows, self.bands = training_set, windows, tuple(bands)
         self._open: OrderedDict[Path, Any] = OrderedDict()
         self._opened_by = os.getpid()
+        self._weighs_changes = bool(change_weights)
         self._weight_of = np.ones(UNKNOWN + 1, np.float32)
         for code, weight in (change_weights or {}).items():
             self._weight_of[int(code)] = weight
@@ -93,7 +94,7 @@ class PairWindows(Dataset[Sample]):
         event, pre, post = str(windows.event[index]), str(windows.pre[index]), str(windows.post[index])
         box = Window(int(windows.col[index]), int(windows.row[index]), size, size)
         folder = self.training_set.event_folder(event)
-        channels = (1, 2) if self.training_set.has_changes(event) else (1,)
+        channels = (1, 2) if self._weighs_changes and self.training_set.has_changes(event) else (1,)
         mask, *changes = self._read(self.training_set.mask(event), channels, box)
         if self.training_set.has_terrain(event):
             terrain = self._read(folder / PRODUCTS["terrain"].file, TERRAIN_BANDS, box)
@@ -104,7 +105,7 @@ class PairWindows(Dataset[Sample]):
             path, channel = self.training_set.unseen(event, image)
             seen &= self._read(path, (channel,), box)[0] < min(Unseen)
         has_terrain: np.ndarray[Any, np.dtype[np.bool_]] = np.isfinite(terrain).all(axis=0)
-        weight = self._weight_of[changes[0]] if changes else np.ones(mask.shape, np.float32)
+        weight = self._weight_of[changes[0]] if changes else np.float32(1)
         arrays = {
             "pre": fill_unobserved(self._read(folder / pre, self.bands, box), seen),
             "post": fill_unobserved(self._read(folder / post, self.bands, box), seen),

@@ -26,6 +26,7 @@ from landslide_cli.event import PRODUCTS, Event
 from landslide_cli.imagery import load
 from landslide_cli.imagery.bands import Unseen
 from landslide_cli.imagery.cog import BLOCK_PX, create
+from landslide_cli.imagery.local import opened
 from landslide_cli.training import tiles
 from landslide_cli.training.tiles_index import LANDSLIDE, MASKS, STABLE, UNKNOWN, Windows
 from landslide_cli.training.truth import Landslides, read_landslides
@@ -160,7 +161,7 @@ def _burn(
     landslide_px, changes_px = 0, np.zeros(UNKNOWN, np.int64)
     names = ("landslide", "change") if source.changes else ("landslide",)
     with (
-        _opened(source.changes, grid) as codes,
+        _on_grid(source.changes, grid) as codes,
         create(path, grid, dtype="uint8", nodata=UNKNOWN, names=names) as writer,
     ):
         for window, block in load.blocks(grid):
@@ -174,8 +175,10 @@ def _burn(
             landslide_px += int((values == LANDSLIDE).sum())
             channels = [values]
             if codes is not None:
-                changed = np.where(values == STABLE, _read_codes(codes, window), values * (values == UNKNOWN))
-                changes_px += np.bincount(changed[values == STABLE], minlength=UNKNOWN)
+                changed = _read_codes(codes, window)
+                changed[values == LANDSLIDE] = 0
+                changes_px += np.bincount(changed[values != UNKNOWN], minlength=UNKNOWN)
+                changed[values == UNKNOWN] = UNKNOWN
                 channels.append(changed)
             writer.write(np.stack(channels), window.row_off, window.col_off)
     landslides = {
@@ -191,21 +194,14 @@ def _burn(
 
 
 @contextmanager
-def _opened(changes: Path | None, grid: GeoBox) -> Iterator[WarpedVRT | None]:
+def _on_grid(changes: Path | None, grid: GeoBox) -> Iterator[WarpedVRT | None]:
     """Open codes of changes as if they were on the grid."""
     if changes is None:
         yield None
         return
-    try:
-        source = rasterio.open(changes)
-    except RasterioError as error:
-        raise InputError(f"--changes {changes} cannot be read ({error}); give a raster of codes") from error
-    with source:
-        if source.crs is None or not np.issubdtype(source.dtypes[0], np.integer):
-            raise InputError(
-                f"--changes {changes} holds {source.dtypes[0]} in {source.crs or 'no coordinate reference system'}; "
-                "give a georeferenced raster of whole numbers"
-            )
+    with opened(changes, "--changes") as source:
+        if not np.issubdtype(source.dtypes[0], np.integer):
+            raise InputError(f"--changes {changes} holds {source.dtypes[0]}; give a raster of whole numbers")
         height, width = grid.shape
         with WarpedVRT(
             source, crs=str(grid.crs), transform=grid.transform, width=width, height=height, nodata=0,
