@@ -67,10 +67,15 @@ def fit(
     if resume:
         # Worker processes draw the first windows before Lightning tells the sampler the epoch.
         sampler.set_epoch(read_state(run / LAST)["epoch"] + 1)
-    options: dict[str, Any] = {"num_workers": workers, "persistent_workers": workers > 0}
+    on_gpu = _on_gpu(device)
+    options: dict[str, Any] = {"num_workers": workers, "persistent_workers": workers > 0, "pin_memory": on_gpu}
     shown = plots.spread_out(validation.windows, PICTURED, validation.training_set.window_px)
     titles = plots.window_titles(validation.windows.take(shown))
-    callbacks: list[Callback] = [WeightAveraging(avg_fn=_moving_average(recipe.averaging))] if recipe.averaging else []
+    callbacks: list[Callback] = []
+    if recipe.averaging:
+        # By itself it averages where the network is before Lightning moves it to the GPU: on the processor.
+        where = "cuda" if on_gpu else None
+        callbacks = [WeightAveraging(device=where, multi_avg_fn=_moving_average(recipe.averaging))]
     keeper = _Keeper(run, next(iter(DataLoader(Subset(validation, shown.tolist()), len(shown)))), titles, progress)
     with _quiet(), _clear_errors(batch):
         trainer = Trainer(
@@ -97,25 +102,33 @@ def fit(
     return keeper.history
 
 
-def _moving_average(decay: float) -> Callable[[Tensor, Tensor, Tensor | int], Tensor]:
+def _moving_average(decay: float) -> Callable[[list[Tensor], list[Tensor], Tensor | int], None]:
     """Return how a step's weights enter the average; the first steps count for less, as they soon are outdated."""
 
-    def averaged(average: Tensor, current: Tensor, steps: Tensor | int) -> Tensor:
+    def average(averages: list[Tensor], currents: list[Tensor], steps: Tensor | int) -> None:
         kept = min(decay, (1 + int(steps)) / (10 + int(steps)))
-        return kept * average + (1 - kept) * current
+        if averages[0].is_floating_point():
+            # All at once: a GPU spends more time on being asked than on the sum.
+            torch._foreach_lerp_(averages, currents, 1 - kept)
+        else:
+            for counted, current in zip(averages, currents, strict=True):
+                counted.copy_(current)
 
-    return averaged
+    return average
 
 
 def _precision(wanted: str, device: str) -> str:
     """Return Lightning's name of what to compute in: bfloat16 where asked for, or by itself on a GPU."""
-    on_gpu = device != "cpu" and torch.cuda.is_available()
     if wanted == "auto":
-        return "bf16-mixed" if on_gpu else "32-true"
-    if wanted.startswith("bf16") and not on_gpu and not _has_bfloat16():
+        return "bf16-mixed" if _on_gpu(device) else "32-true"
+    if wanted.startswith("bf16") and not _on_gpu(device) and not _has_bfloat16():
         log.warning("this processor has no instructions for bfloat16, %s would be slow; training in float32", wanted)
         return "32-true"
     return wanted
+
+
+def _on_gpu(device: str) -> bool:
+    return device != "cpu" and torch.cuda.is_available()
 
 
 def _has_bfloat16() -> bool:
