@@ -242,6 +242,8 @@ class Recipe:
     batch: int = 64
     windows_per_epoch: int | None = None
     """Learn from so many windows, drawn anew, instead of all: for a laptop."""
+    window_shift_px: int = 0
+    """Windows to learn from are read up to so far from their place in rows and columns, drawn anew in each epoch."""
     learning_rate: float = 0.01
     decay: float = 0.99
     """Factor of the learning rate from epoch to epoch; the paper says only that it is exponential, this is the

@@ -122,3 +122,30 @@ def test_an_epoch_shows_each_window_once_in_an_order_of_its_own() -> None:
     assert orders[0] == orders[2] != orders[1]
     assert len(list(EpochSampler(50, 20, 3))) == len(EpochSampler(50, 20, 3)) == 20
     assert len(EpochSampler(5, 20, 3)) == 5
+
+
+def test_shifted_windows_hold_what_lies_there_and_stay_within_the_event(windows: PairWindows) -> None:
+    mask = windows.training_set.mask("one")
+    with rasterio.open(mask) as source:
+        whole = source.read(1)
+    height, width = whole.shape
+    row, col = int(windows.windows.row[1]), int(windows.windows.col[1])
+    assert all(np.array_equal(windows[1][name], values) for name, values in windows[1, 0, 0].items())
+    for down, right in ((-3, 5), (-height, width), (height, -width)):
+        top, left = min(max(row + down, 0), height - 64), min(max(col + right, 0), width - 64)
+        sample = windows[1, down, right]
+        assert np.array_equal(sample["landslide"][0], whole[top : top + 64, left : left + 64] == 1)
+        assert sample["pre"].shape == (2, 64, 64)
+
+
+def test_each_epoch_shifts_windows_anew() -> None:
+    sampler = EpochSampler(2000, None, seed=3, shift_px=2)
+    epochs = []
+    for epoch in (0, 1, 0):
+        sampler.set_epoch(epoch)
+        epochs.append(list(sampler))
+        order, down, right = zip(*epochs[-1], strict=True)
+        assert sorted(order) == list(range(2000))
+        assert set(down) == set(right) == {-2, -1, 0, 1, 2}
+        assert down != right
+    assert epochs[0] == epochs[2] != epochs[1]

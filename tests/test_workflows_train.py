@@ -28,6 +28,7 @@ bands = {list(TRAINED_BANDS)}
 epochs = 3
 batch = 4
 windows_per_epoch = 8
+window_shift_px = 3
 learning_rate = 0.002
 averaging = 0.7
 
@@ -262,6 +263,7 @@ def test_a_recipe_is_read_for_one_network(recipe_file: Path, tmp_path: Path) -> 
         epochs=7,
         batch=4,
         windows_per_epoch=8,
+        window_shift_px=3,
         learning_rate=0.002,
         averaging=0.7,
         decay=0.9,
@@ -285,6 +287,7 @@ def test_options_replace_what_the_recipe_says(recipe_file: Path, tmp_path: Path)
         ("epochs = 0", "epochs = 0"),
         ("batch = 1", "batch norm"),
         ("averaging = 1.0", "averaging = 1.0"),
+        ("window_shift_px = 1.5", "window_shift_px = 1.5"),
         ("batch = 2.5", "batch = 2.5"),
         ('learning_rate = "fast"', "learning_rate = 'fast'"),
         ('bands = ["B04", "B10"]', "names out of"),

@@ -2,7 +2,7 @@
 
 import os
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -24,6 +24,9 @@ Sample = dict[str, Tensor]
 """A window, or a batch of them with N in front: `pre` and `post` (B, H, W) digital numbers, `terrain` (4, H, W)
 as in `terrain.tif`, `landslide` (1, H, W) 0 or 1, `weight` (1, H, W) how much a pixel counts, 0 for not at all;
 float32."""
+
+Key = int | tuple[int, int, int]
+"""Which window, and how far down and right of its place it is read, where not there."""
 
 OPEN_FILES: Final = 200
 """Rasters that a process keeps open: with a file GDAL forgets the blocks of it, which cost most to decode."""
@@ -84,15 +87,16 @@ class PairWindows(Dataset[Sample]):
         """Leave open files behind: each process opens its own."""
         return {**self.__dict__, "_open": OrderedDict()}
 
-    def __getitem__(self, index: int) -> Sample:
-        """Read window `index`.
+    def __getitem__(self, key: Key) -> Sample:
+        """Read window `key`; one that is shifted stays within its event.
 
         Raises:
             InputError: a raster cannot be read.
         """
-        windows, size = self.windows, self.training_set.window_px
+        index, down, right = key if isinstance(key, tuple) else (key, 0, 0)
+        windows = self.windows
         event, pre, post = str(windows.event[index]), str(windows.pre[index]), str(windows.post[index])
-        box = Window(int(windows.col[index]), int(windows.row[index]), size, size)
+        box = self._box(event, int(windows.row[index]) + down, int(windows.col[index]) + right)
         folder = self.training_set.event_folder(event)
         channels = (1, 2) if self._weighs_changes and self.training_set.has_changes(event) else (1,)
         mask, *changes = self._read(self.training_set.mask(event), channels, box)
@@ -114,6 +118,12 @@ class PairWindows(Dataset[Sample]):
             "weight": ((seen & has_terrain & (mask != UNKNOWN)) * weight)[None],
         }
         return {name: torch.from_numpy(array) for name, array in arrays.items()}
+
+    def _box(self, event: str, row: int, col: int) -> Window:
+        """Return the window of an event that begins at `row` and `col`, or as near to it as the event allows."""
+        size = self.training_set.window_px
+        height, width = self._source(self.training_set.mask(event)).shape
+        return Window(min(max(col, 0), width - size), min(max(row, 0), height - size), size, size)
 
     def _read(self, path: Path, channels: Sequence[str | int], box: Window) -> Any:
         try:
@@ -142,12 +152,13 @@ class PairWindows(Dataset[Sample]):
         return self._open[path]
 
 
-class EpochSampler(Sampler[int]):
-    """Indexes in an order that depends on the seed and the epoch alone, so that a resumed run sees the same."""
+class EpochSampler(Sampler[Key]):
+    """Windows in an order that depends on the seed and the epoch alone, so that a resumed run sees the same."""
 
-    def __init__(self, windows: int, per_epoch: int | None, seed: int) -> None:
-        """Draw `per_epoch` of `windows` in each epoch, or all where it is not given."""
+    def __init__(self, windows: int, per_epoch: int | None, seed: int, shift_px: int = 0) -> None:
+        """Draw `per_epoch` of `windows` in each epoch, or all where it is not given, each up to `shift_px` astray."""
         self.windows, self.per_epoch, self.seed, self.epoch = windows, min(per_epoch or windows, windows), seed, 0
+        self.shift_px = shift_px
 
     def set_epoch(self, epoch: int) -> None:
         """Begin another epoch."""
@@ -157,7 +168,11 @@ class EpochSampler(Sampler[int]):
         """Return how many windows an epoch has."""
         return self.per_epoch
 
-    def __iter__(self) -> Any:
-        """Yield the indexes of the epoch."""
-        order = np.random.default_rng((self.seed, self.epoch)).permutation(self.windows)
-        return iter(order[: self.per_epoch].tolist())
+    def __iter__(self) -> Iterator[Key]:
+        """Yield the windows of the epoch."""
+        generator = np.random.default_rng((self.seed, self.epoch))
+        order = generator.permutation(self.windows)[: self.per_epoch].tolist()
+        if not self.shift_px:
+            return iter(order)
+        down, right = generator.integers(-self.shift_px, self.shift_px, (2, len(order)), endpoint=True).tolist()
+        return iter(zip(order, down, right, strict=True))

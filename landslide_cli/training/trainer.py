@@ -63,7 +63,7 @@ def fit(
     if len(training) < 2:
         raise InputError(f"{len(training)} windows are too few to learn from; prepare a larger training set")
     batch = min(recipe.batch, len(training))
-    sampler = EpochSampler(len(training), recipe.windows_per_epoch, recipe.seed)
+    sampler = EpochSampler(len(training), recipe.windows_per_epoch, recipe.seed, recipe.window_shift_px)
     if resume:
         # Worker processes draw the first windows before Lightning tells the sampler the epoch.
         sampler.set_epoch(read_state(run / LAST)["epoch"] + 1)

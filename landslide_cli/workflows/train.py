@@ -243,6 +243,7 @@ def check_recipe(recipe: Recipe) -> None:
         "epochs": (_whole(recipe.epochs, 1), "at least 1"),
         "batch": (_whole(recipe.batch, 2), "at least 2: batch norm needs two windows"),
         "windows_per_epoch": (recipe.windows_per_epoch is None or _whole(recipe.windows_per_epoch, 2), "at least 2"),
+        "window_shift_px": (_whole(recipe.window_shift_px, 0), "a whole number of pixels, 0 or more"),
         "learning_rate": (_within(recipe.learning_rate, 1e-12, 10), "above 0 and at most 10"),
         "decay": (_within(recipe.decay, 1e-12, 1), "above 0 and at most 1"),
         "norm_momentum": (_within(recipe.norm_momentum, 1e-6, 1), "above 0 and at most 1"),
