@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 import rasterio
 from conftest import CARD, TRAINED_BANDS, write_model
+from prepared_events import read, write_changes, write_inventory
 
-from landslide_cli.config import EvaluateConfig, ExportConfig, TrainConfig
+from landslide_cli.config import EvaluateConfig, ExportConfig, PrepareConfig, TrainConfig
 from landslide_cli.errors import InputError, ModelError
 from landslide_cli.inference.card import ModelCard
 from landslide_cli.inference.engines import OnnxEngine
@@ -21,6 +22,7 @@ from landslide_cli.training.tiles_index import TrainingSet
 from landslide_cli.workflows.evaluate import evaluate
 from landslide_cli.workflows.evaluation_report import PAPER
 from landslide_cli.workflows.export import PARITY, export
+from landslide_cli.workflows.prepare import prepare
 from landslide_cli.workflows.train import train
 
 
@@ -56,6 +58,30 @@ def test_the_map_shows_hits_misses_and_alarms_in_their_place(dataset: Path, tmp_
     assert set(np.unique(codes)) <= {0, HIT, MISS, ALARM, 255}
     assert np.array_equal(np.isin(codes, (HIT, MISS)), (mask == 1) & (codes != 255))
     assert (codes == 255).any()
+
+
+def test_what_changed_and_is_no_landslide_is_counted_by_its_code(dataset: Path, tmp_path: Path) -> None:
+    events = tuple(dataset.parent / name for name in ("one", "two", "three"))
+    given = np.random.default_rng(0).choice(np.array((0, 2, 6), np.uint8), read(events[2] / "clear.tif").shape[1:])
+    half = write_inventory(tmp_path / "half.geojson", events[2], [(150, 100, 160, 130)])
+    config = PrepareConfig(
+        tmp_path / "set", events, (half,), window=64, stride=16, min_evaluation_pixels=1,
+        validation=("two",), test=("three",), changes=(write_changes(tmp_path / "changes.tif", events[2], given),),
+    )  # fmt: skip
+    prepare(config)
+    summary = evaluate(EvaluateConfig("red-change", config.out, out=tmp_path / "out", threshold=0.3))
+    assert [change["code"] for change in summary.changes] == [2, 6]
+    (path,) = (tmp_path / "out" / "maps").glob("*.tif")
+    with rasterio.open(path) as source, rasterio.open(TrainingSet.open(config.out).mask("three")) as mask:
+        told, codes = source.read(1), mask.read(2, window=mask.window(*source.bounds).round_offsets().round_lengths())
+    for change in summary.changes:
+        counted = (codes == change["code"]) & (told != 255)
+        assert change["pixels"] == counted.sum()
+        assert change["mapped"] == (counted & (told == ALARM)).sum() > 0
+        assert change["share"] == pytest.approx(change["mapped"] / change["pixels"], abs=1e-4)
+        row = f"| {change['code']} | {change['mapped']} | {change['pixels']} px | {100 * change['share']:.2f} % |"
+        assert row in (tmp_path / "out" / "report.md").read_text()
+    assert not evaluate(EvaluateConfig("red-change", dataset)).changes
 
 
 def test_a_model_that_always_says_the_same_is_as_good_as_chance(dataset: Path, tmp_path: Path) -> None:

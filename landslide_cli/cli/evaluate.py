@@ -73,6 +73,11 @@ def rows(summary: "EvaluateSummary") -> dict[str, str]:
         f"{summary.objects['false_alarms']} of {summary.objects['regions']} mapped regions are none; "
         f"mapped is {percent(summary.objects['mapped_share'])} of the ground",
         "events": "\n".join(f"{name}: {_scores(scores)}" for name, scores in summary.by_event.items()),
+    }
+    if summary.changes:
+        mapped = (f"{c['code']}: {percent(c['share'])} of {c['pixels']:,} px mapped" for c in summary.changes)
+        table["changes"] = "\n".join(mapped)
+    table |= {
         "paper, Haiti": "\n".join(f"{name}: F1 {f1:.3f}, P {p:.3f}, R {r:.3f}" for name, (f1, p, r) in PAPER.items()),
         "took": f"{summary.seconds:.0f} s, {summary.windows_per_second:.1f} windows/s",
     }

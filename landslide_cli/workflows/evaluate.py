@@ -3,7 +3,10 @@
 from dataclasses import asdict
 from math import inf, isnan
 from time import perf_counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
 
 from landslide_cli.config import EvaluateConfig, Progress, silent
 from landslide_cli.errors import InputError
@@ -12,6 +15,7 @@ from landslide_cli.workflows.mosaics import (
     PAPER_THRESHOLD,
     Counted,
     Model,
+    changes_of,
     check_events,
     mosaics,
     open_model,
@@ -24,6 +28,10 @@ if TYPE_CHECKING:
     from landslide_cli.training.metrics import PixelCounter, Scores
     from landslide_cli.training.objects import ObjectCounter
     from landslide_cli.training.tiles_index import TrainingSet
+
+
+CODES: Final = 256
+"""Values that a mask can have."""
 
 
 def evaluate(config: EvaluateConfig, progress: Progress = silent) -> EvaluateSummary:
@@ -56,11 +64,15 @@ def evaluate(config: EvaluateConfig, progress: Progress = silent) -> EvaluateSum
     threshold, threshold_from = _threshold(config, training_set, model, progress)
     counted = Counted(PixelCounter())
     objects = ObjectCounter(config.found_overlap, config.found_iou)
+    changes = np.zeros((2, CODES), np.int64)
     windows, predicting = len(training_set.of_split(config.split)), perf_counter()
     for mosaic in mosaics(config, training_set, config.split, model, counted, progress):
         mapped = mosaic.probability() >= threshold
         transform = transform_of(training_set, mosaic)
         objects.add(mosaic.landslide, mapped, mosaic.known, abs(transform.a * transform.e))
+        codes = changes_of(training_set, mosaic)
+        for row, counting in enumerate((mosaic.known, mosaic.known & mapped)):
+            changes[row] += np.bincount(codes[counting], minlength=CODES)
         if config.out:
             write_map(config.out, training_set, mosaic, mapped)
     predicting = perf_counter() - predicting
@@ -77,6 +89,7 @@ def evaluate(config: EvaluateConfig, progress: Progress = silent) -> EvaluateSum
         calibration=_calibration(counted.pixels),
         by_event={name: _plain(counter.at(threshold)) for name, counter in sorted(counted.events.items())},
         objects=_objects(objects),
+        changes=_changes(changes),
         beware=_beware(training_set, config.split, model),
         out=config.out,
         windows_per_second=windows / predicting,
@@ -141,6 +154,15 @@ def _objects(counter: "ObjectCounter") -> dict[str, Any]:
         "mapped_share": _share(counter.mapped_px, counter.known_px),
         "by_size": classes,
     }
+
+
+def _changes(counts: NDArray[np.int64]) -> list[dict[str, Any]]:
+    """List the codes of changes (2, CODES): pixels, and those of them that are mapped."""
+    return [
+        {"code": code, "pixels": pixels, "mapped": mapped, "share": _share(mapped, pixels)}
+        for code, (pixels, mapped) in enumerate(counts.T.tolist())
+        if code and pixels
+    ]
 
 
 def _calibration(counter: "PixelCounter") -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """What an evaluation found, and its files: tables, curves, and maps of hits and misses."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -51,6 +51,8 @@ class EvaluateSummary:
     by_event: Mapping[str, Mapping[str, float | None]]
     """Scores at the threshold."""
     objects: Mapping[str, Any]
+    changes: Sequence[Mapping[str, Any]]
+    """By code, what changed and is no landslide, and how much of it is mapped; empty without `prepare --changes`."""
     beware: tuple[str, ...]
     """Why the scores may be too good."""
     out: Path | None
@@ -182,6 +184,17 @@ def report(summary: EvaluateSummary) -> str:
         "|---|---|---|---|",
     ]
     lines += [f"| {c['size']} | {c['found']} | {c['landslides']} | {text(c['share'])} |" for c in objects["by_size"]]
+    if summary.changes:
+        lines += [
+            "",
+            "What changed and is no landslide, by its code in the rasters given with `prepare --changes`:",
+            "",
+            "| code | mapped | of | share |",
+            "|---|---|---|---|",
+        ]
+        lines += [
+            f"| {c['code']} | {c['mapped']} | {c['pixels']} px | {percent(c['share'])} |" for c in summary.changes
+        ]
     calibration = summary.calibration
     lines += [
         "",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import rasterio
 from numpy.typing import NDArray
+from rasterio.windows import Window
 
 from landslide_cli.config import EvaluateConfig, Progress
 from landslide_cli.errors import ModelError
@@ -154,6 +155,16 @@ def transform_of(training_set: "TrainingSet", mosaic: Mosaic) -> Any:
     """Return the affine transform of a mosaic, from (column, row) to the CRS of its event."""
     with rasterio.open(training_set.mask(mosaic.event)) as source:
         return source.transform @ rasterio.Affine.translation(mosaic.column, mosaic.row)
+
+
+def changes_of(training_set: "TrainingSet", mosaic: Mosaic) -> NDArray[np.uint8]:
+    """Return the codes of what changed in a mosaic and is no landslide; 0 elsewhere, and where none are known."""
+    height, width = mosaic.landslide.shape
+    if not training_set.has_changes(mosaic.event):
+        return np.zeros((height, width), np.uint8)
+    with rasterio.open(training_set.mask(mosaic.event)) as source:
+        codes: NDArray[np.uint8] = source.read(2, window=Window(mosaic.column, mosaic.row, width, height))
+    return codes
 
 
 def inputs(training_set: "TrainingSet", batch: Inputs, events: set[str]) -> Inputs:
