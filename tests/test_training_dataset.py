@@ -112,6 +112,15 @@ def test_missing_bands_and_terrain_are_refused(dataset: Path) -> None:
     assert np.array_equal(ours["weight"], theirs["weight"])
 
 
+def test_a_mask_that_cannot_be_read_is_told(dataset: Path, tmp_path: Path) -> None:
+    shutil.copytree(dataset.parent, tmp_path / "copy")
+    opened = TrainingSet.open(tmp_path / "copy" / "set")
+    windows = PairWindows(opened, opened.of_split("train"), ("B04",))
+    opened.mask("one").write_text("no raster")
+    with pytest.raises(InputError, match=r"masks/one\.tif cannot be read .* fetch the event again"):
+        windows[0]
+
+
 def test_an_epoch_shows_each_window_once_in_an_order_of_its_own() -> None:
     sampler = EpochSampler(50, None, seed=3)
     orders = []

@@ -137,7 +137,7 @@ class PairWindows(Dataset[Sample]):
             whole[[channels.index(c) for c in there]] = pixels
             return whole
         except RasterioError as error:
-            raise InputError(f"{path} cannot be read ({error}); fetch the event again") from error
+            raise _unreadable(path, error) from error
 
     def _source(self, path: Path) -> Any:
         if self._opened_by != os.getpid():
@@ -146,10 +146,17 @@ class PairWindows(Dataset[Sample]):
         if path in self._open:
             self._open.move_to_end(path)
         else:
-            self._open[path] = rasterio.open(path)
+            try:
+                self._open[path] = rasterio.open(path)
+            except RasterioError as error:
+                raise _unreadable(path, error) from error
             if len(self._open) > OPEN_FILES:
                 self._open.popitem(last=False)[1].close()
         return self._open[path]
+
+
+def _unreadable(path: Path, error: RasterioError) -> InputError:
+    return InputError(f"{path} cannot be read ({error}); fetch the event again")
 
 
 class EpochSampler(Sampler[Key]):

@@ -3,7 +3,7 @@
 from dataclasses import asdict
 from math import inf, isnan
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,10 +30,6 @@ if TYPE_CHECKING:
     from landslide_cli.training.tiles_index import TrainingSet
 
 
-CODES: Final = 256
-"""Values that a mask can have."""
-
-
 def evaluate(config: EvaluateConfig, progress: Progress = silent) -> EvaluateSummary:
     """Measure a model on a split of a training set; write tables, curves and maps where `out` is given.
 
@@ -47,7 +43,7 @@ def evaluate(config: EvaluateConfig, progress: Progress = silent) -> EvaluateSum
     from landslide_cli.training.metrics import PixelCounter
     from landslide_cli.training.objects import ObjectCounter
     from landslide_cli.training.splits import SPLITS
-    from landslide_cli.training.tiles_index import TrainingSet
+    from landslide_cli.training.tiles_index import UNKNOWN, TrainingSet
 
     if config.split not in SPLITS:
         raise InputError(f"--split {config.split!r} is unknown; give {', '.join(SPLITS)}")
@@ -64,7 +60,7 @@ def evaluate(config: EvaluateConfig, progress: Progress = silent) -> EvaluateSum
     threshold, threshold_from = _threshold(config, training_set, model, progress)
     counted = Counted(PixelCounter())
     objects = ObjectCounter(config.found_overlap, config.found_iou)
-    changes = np.zeros((2, CODES), np.int64)
+    changes = np.zeros((2, UNKNOWN + 1), np.int64)
     windows, predicting = len(training_set.of_split(config.split)), perf_counter()
     for mosaic in mosaics(config, training_set, config.split, model, counted, progress):
         mapped = mosaic.probability() >= threshold
@@ -72,7 +68,7 @@ def evaluate(config: EvaluateConfig, progress: Progress = silent) -> EvaluateSum
         objects.add(mosaic.landslide, mapped, mosaic.known, abs(transform.a * transform.e))
         codes = changes_of(training_set, mosaic)
         for row, counting in enumerate((mosaic.known, mosaic.known & mapped)):
-            changes[row] += np.bincount(codes[counting], minlength=CODES)
+            changes[row] += np.bincount(codes[counting], minlength=UNKNOWN + 1)
         if config.out:
             write_map(config.out, training_set, mosaic, mapped)
     predicting = perf_counter() - predicting
@@ -157,7 +153,7 @@ def _objects(counter: "ObjectCounter") -> dict[str, Any]:
 
 
 def _changes(counts: NDArray[np.int64]) -> list[dict[str, Any]]:
-    """List the codes of changes (2, CODES): pixels, and those of them that are mapped."""
+    """List the codes of changes (2, N): pixels, and those of them that are mapped."""
     return [
         {"code": code, "pixels": pixels, "mapped": mapped, "share": _share(mapped, pixels)}
         for code, (pixels, mapped) in enumerate(counts.T.tolist())
