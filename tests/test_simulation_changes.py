@@ -51,6 +51,21 @@ def test_ragged_clear_cuts_have_longer_edges(terrain: Terrain) -> None:
     assert edges[1] > 1.1 * edges[0]
 
 
+def test_clear_cuts_that_grow_lie_beside_older_ones_that_do_not_change(terrain: Terrain) -> None:
+    bared, changed = [], []
+    for growing in (0.0, 1.0):
+        nature = Nature(changes={Change.CLEAR_CUT: 1.0}, growing=growing)
+        surface = make_surface(terrain, np.random.default_rng(8), nature)
+        bared.append(surface.before[Material.DEAD_WOOD].sum())
+        changed.append((surface.changes == Change.CLEAR_CUT).sum())
+        difference = 0.5 * np.abs(surface.after - surface.before).sum(axis=0)
+        assert (difference[surface.changes == Change.CLEAR_CUT] > CHANGED).all()
+        old = (surface.before[Material.DEAD_WOOD] > 0.2) & (surface.changes == 0)
+        assert difference[old].max(initial=0.0) <= CHANGED
+    assert bared[0] == 0.0 < bared[1]
+    assert all(changed)
+
+
 def test_most_pits_were_there_before_and_only_what_they_grew_by_is_a_change(terrain: Terrain) -> None:
     grown = 0
     for seed in range(8):

@@ -40,6 +40,13 @@ ROAD_STEPS: Final = (120, 1200)
 TRACK_STEPS: Final = (40, 200)
 """Length of the track by which a pit, or a building alone, is reached."""
 
+EDGE_PX: Final = 0.7
+"""Half the width of the edge of a clear-cut, where some trees stand."""
+TREES: Final = (Material.BROADLEAF, Material.CONIFER)
+"""What is felled."""
+FELLED: Final = 0.85
+"""Share of them that is."""
+
 Distances = npt.NDArray[np.float64]
 
 
@@ -79,24 +86,35 @@ def _places(wanted: npt.NDArray[np.floating], count: int, rng: np.random.Generat
 
 
 def _clear_cuts(ground: Ground, nature: Nature, rng: np.random.Generator) -> None:
-    """Patches of forest that are gone: some rectangles, some as ragged as what beetles or wind left to fell."""
-    terrain, after = ground.terrain, ground.after
-    forest = after[Material.BROADLEAF] + after[Material.CONIFER]
+    """Patches of forest that are gone: some rectangles, some as ragged as what beetles or wind left to fell.
+
+    Many lie beside one of years ago; groups of trees are left in some.
+    """
+    terrain, before, after = ground.terrain, ground.before, ground.after
+    forest = after[list(TREES)].sum(axis=0)
     rows, columns = np.nonzero((forest > 0.7) & (terrain.slope_deg(1.5) < 28.0))
     if rows.size == 0:
         return
-    uneven = fractal(forest.shape, rng, exponent=2.2, longest_px=40) if nature.ragged else None
+    uneven = fractal(forest.shape, rng, exponent=2.6, shortest_px=5, longest_px=40) if nature.ragged else None
+    left = fractal(forest.shape, rng, exponent=1.6, shortest_px=4, longest_px=20)
     for _ in range(max(1, round(forest.size * GSD_M**2 / 1e6 * nature.changes[Change.CLEAR_CUT]))):
         place = rng.integers(rows.size)
         u, v = _turned(forest.shape, (rows[place], columns[place]), rng.uniform(0.0, np.pi))
         half = rng.uniform(4.0, 13.0, 2)
-        reach = np.maximum(np.abs(u) / half[0], np.abs(v) / half[1])
-        if uneven is not None:
-            reach = reach + rng.uniform(0.0, nature.ragged) * uneven
-        cut = (reach < 1.0) & (forest > 0.3)
-        after[:, cut] *= 0.15
-        for material, weight in _felled(rng).items():
-            after[material, cut] += 0.85 * weight
+        waver = 0.0 if uneven is None else rng.uniform(0.0, nature.ragged) * uneven
+        soft = EDGE_PX / half.min()
+        if rng.random() < nature.growing:
+            beside = u + rng.uniform(1.0, 2.0) * half[0]
+            earlier = np.maximum(np.abs(beside) / half[0], np.abs(v) / half[1]) + waver
+            open_then, mixture = FELLED * ramp(earlier, 1.0 + soft, 1.0 - soft), _felled(rng)
+            for shares in (before, after):
+                convert(shares, open_then, mixture, TREES)
+        reach = np.maximum(np.abs(u) / half[0], np.abs(v) / half[1]) + waver
+        cut = FELLED * ramp(reach, 1.0 + soft, 1.0 - soft)
+        if nature.ragged:
+            left_from = rng.uniform(1.6, 2.6)
+            cut *= ramp(left, left_from + 0.3, left_from - 0.3)
+        convert(after, cut, _felled(rng), TREES)
 
 
 def _felled(rng: np.random.Generator) -> Mixture:
@@ -131,9 +149,9 @@ def _dieback(ground: Ground, nature: Nature, rng: np.random.Generator) -> None:
     """Conifers that beetles or drought killed, in groups that grow together; some of them are felled."""
     amount = nature.changes[Change.DIEBACK]
     shape, after = ground.terrain.shape, ground.after
-    groups = fractal(shape, rng, exponent=1.5) + 1.2 * fractal(shape, rng, exponent=3.0, shortest_px=30)
+    groups = fractal(shape, rng, exponent=2.0, shortest_px=4) + 1.2 * fractal(shape, rng, exponent=3.0, shortest_px=30)
     dead = ramp(groups, 2.6 - 1.6 * amount, 3.2 - 1.6 * amount)
-    felled = dead * ramp(fractal(shape, rng, exponent=2.2), 0.6, 1.0)
+    felled = dead * ramp(fractal(shape, rng, exponent=2.2, shortest_px=6), 0.5, 0.8)
     convert(after, dead - felled, {Material.DEAD_WOOD: 0.8, Material.GRASS: 0.2}, (Material.CONIFER,))
     convert(after, felled, _felled(rng), (Material.CONIFER,))
 

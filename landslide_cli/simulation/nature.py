@@ -73,6 +73,8 @@ class Nature:
     times `more_changes`."""
     ragged: float = 0.0
     """By how much of their half side the edges of clear-cuts waver at most, as a deviation."""
+    growing: float = 0.0
+    """Share of the clear-cuts that lie beside an older one."""
     leafless: tuple[float, float] = (0.0, 0.0)
     """Share of the broadleaf canopy without leaves, before and after."""
     dry: tuple[float, float] = (0.0, 0.0)
@@ -178,6 +180,7 @@ def draw_nature(rng: np.random.Generator, more_changes: Mapping[Change, float] =
         sizes_m2=(100.0, 100_000.0),
         changes=changes,
         ragged=0.4,
+        growing=0.5,
         leafless=(float(leafless[0]), float(leafless[1])),
         dry=(float(dry[0]), float(dry[1])),
         snow_above=snow,

@@ -119,7 +119,7 @@ def _hills(shares: Floats, terrain: Terrain, slope_deg: Floats, rng: np.random.G
     east, north = terrain.gradient(3.0)
     # Sunny slopes are drier; which side that is does not matter for a made-up place.
     dryness = 0.6 * fractal(shape, rng, exponent=2.6) + 0.5 * north / 0.4 + 0.2 * east / 0.4
-    patches = fractal(shape, rng, exponent=1.9, shortest_px=3)
+    patches = fractal(shape, rng, exponent=2.2, shortest_px=4)
     height = terrain.elevation_m - gaussian_filter(terrain.elevation_m, 60.0, mode="nearest")
     # One place is wooded, another is grazed.
     natural = rng.uniform(-0.3, 0.9)

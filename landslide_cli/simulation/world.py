@@ -87,7 +87,7 @@ def make_world(
     texture = fractal(terrain.shape, rng, exponent=0.7)
     patches = fractal(terrain.shape, rng, exponent=2.2, shortest_px=4)
     roughness = np.tensordot(ROUGHNESS, before, axes=1)
-    brightness = np.exp(roughness * (0.8 * texture + 0.75 * patches))
+    brightness = np.exp(roughness * (0.7 * texture + 0.65 * patches))
     shade = 1.0 + scars.cover * (scars.brightness - 1.0)
     plain = nature is PLAIN
     stands = np.zeros(terrain.shape, np.int32) if plain else _stands(terrain.shape, rng)

@@ -1,11 +1,13 @@
-"""Draw simulated beside real windows: `python tests/benchmarks/simulation_sheet.py EVENTS SHEET.png [--real FOLDER]`.
+"""Draw simulated beside real windows: `python tests/benchmarks/simulation_sheet.py SIMULATED EVENTS SHEET.png`.
 
-Each row has a simulated window on the left and a real one on the right: before and after in true colour (B04, B03,
-B02), before and after with infrared (B12, B08, B04). All are stretched alike, between dark and bright of the real ones.
-A table says in figures what the eye sees.
+Each row has a simulated window and a real one, which is left and which right by chance; the key is printed. Of each:
+before and after in true colour (B04, B03, B02), before and after with infrared (B12, B08, B04), stretched between its
+own dark and bright. Like with like: in the real ones forest was felled, so simulated ones are taken where it was and
+nothing else changed, as green and as free of haze. A table says in figures what the eye sees.
 
-EVENTS is a folder of events fetched from what `landslide simulate` made. FOLDER has images of twelve bands in `pre/`
-and `post/` under the same names; without it those of ../shared/data beside the checkout, forest in Czechia.
+SIMULATED is what `landslide simulate` made, EVENTS the events fetched from it by the same names. `--real FOLDER` has
+images of twelve bands in `pre/` and `post/` under the same names; without it those of ../shared/data beside the
+checkout, forest in Czechia.
 """
 
 import argparse
@@ -24,13 +26,20 @@ from rasterio.warp import Resampling, aligned_target, calculate_default_transfor
 from simulation import DATA
 
 from landslide_cli.imagery.aoi import utm_at
-from landslide_cli.imagery.bands import BANDS, CLEAR, GSD_M
+from landslide_cli.imagery.bands import BANDS, GSD_M
+from landslide_cli.simulation.nature import Change
+from weights import changes_of, landslides_of, with_truth
 
 SIDE_PX = 32
 """Of a window, pixels of 10 m."""
 ROWS = 8
 LARGER = 5
 GAP_PX = 6
+FELLED = (Change.CLEAR_CUT, Change.DIEBACK)
+FELLED_SHARE = (0.03, 0.5)
+"""Of a simulated window."""
+HAZY = (700, 1100)
+"""B02 x 10000: a window has haze, or remains of clouds, if its mean or its brightest pixel is above."""
 COMPOSITES = (("B04", "B03", "B02"), ("B12", "B08", "B04"))
 
 Pair = NDArray[np.float32]
@@ -40,33 +49,45 @@ Pair = NDArray[np.float32]
 def main() -> None:
     """Cut windows, draw some, measure all."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("simulated", type=Path)
     parser.add_argument("events", type=Path)
     parser.add_argument("sheet", type=Path)
     parser.add_argument("--real", type=Path, default=DATA / "vegetation_loss_pairs")
+    parser.add_argument("--seed", type=int, default=0, help="which windows, and on which side")
     options = parser.parse_args()
-    rng = np.random.default_rng(0)
-    real = [pair for images in real_images(options.real) for pair in windows(*images)]
-    simulated = [pair for images in simulated_images(options.events) for pair in windows(*images)]
+    rng = np.random.default_rng(options.seed)
+    real = [pair for images in real_images(options.real) for pair in windows(*images) if not hazy(pair)]
     if not real:
-        sys.exit(f"no pair of at least {SIDE_PX} x {SIDE_PX} px in {options.real}; give --real")
-    # Like with like: the real places are green.
+        sys.exit(f"no pair of at least {SIDE_PX} x {SIDE_PX} px without haze in {options.real}; give --real")
     green = np.percentile([greenness(pair) for pair in real], [5, 95])
-    simulated = [pair for pair in simulated if green[0] <= greenness(pair) <= green[1]]
+    simulated = [
+        pair
+        for pair in felled_windows(options.simulated, options.events)
+        if not hazy(pair) and green[0] <= greenness(pair) <= green[1]
+    ]
     if not simulated:
-        sys.exit(f"no clear window in {options.events} is as green as the real ones")
+        sys.exit(f"no clear window of felled forest in {options.events} is as green as the real ones")
     rng.shuffle(simulated)
     rng.shuffle(real)
     typer.echo(f"{len(simulated)} simulated and {len(real)} real windows of {SIDE_PX} x {SIDE_PX} px")
-    draw(simulated[:ROWS], real[:ROWS], real, options.sheet)
+    pairs = list(zip(simulated[:ROWS], real[:ROWS], strict=False))
+    swapped = rng.random(len(pairs)) < 0.5
+    draw([pair[::-1] if swap else pair for pair, swap in zip(pairs, swapped, strict=True)], options.sheet)
+    typer.echo(f"simulated, by row: {', '.join('right' if swap else 'left' for swap in swapped)}")
     measure(simulated, real)
 
 
-def simulated_images(folder: Path) -> Iterator[tuple[Pair, NDArray[np.bool_]]]:
-    """Both images (2, 12, h, w) of each event, and where (h, w) they are clear."""
-    for event in sorted(path for path in folder.iterdir() if (path / "event.json").exists()):
-        with rasterio.open(event / "clear.tif") as source:
-            clear = source.read(1) == CLEAR
-        yield np.stack([on_ground(event / f"{side}.tif") for side in ("pre", "post")]), clear
+def felled_windows(simulated: Path, events: Path) -> Iterator[Pair]:
+    """Windows of simulated events in which forest was felled, nothing slid, and nothing else but a season changed."""
+    for event, made, clear in with_truth(simulated, events):
+        codes, landslides = changes_of(event, made), landslides_of(event, made)
+        images = np.stack([on_ground(event.path(side)) for side in ("pre", "post")])
+        others = [kind for kind in Change if kind not in (*FELLED, Change.FIELD, Change.SEASON)]
+        seen = clear & ~landslides & ~np.isin(codes, others)
+        felled = np.isin(codes, FELLED).astype(np.float32)
+        for pair in windows(np.concatenate([images, np.broadcast_to(felled, (2, 1, *felled.shape))], axis=1), seen):
+            if FELLED_SHARE[0] < pair[0, -1].mean() < FELLED_SHARE[1]:
+                yield pair[:, :-1]
 
 
 def real_images(folder: Path) -> Iterator[tuple[Pair, NDArray[np.bool_]]]:
@@ -108,14 +129,23 @@ def greenness(pair: Pair) -> float:
     return float(((infrared - red) / (infrared + red)).mean())
 
 
-def draw(simulated: list[Pair], real: list[Pair], like: list[Pair], path: Path) -> None:
-    """Write the sheet, stretched as `like` wants it."""
-    limits = np.percentile(np.stack(like), [1, 99], axis=(0, 1, 3, 4))
+def hazy(pair: Pair) -> bool:
+    """Whether there is haze, or what is left of a cloud, on one of the dates."""
+    blue = pair[:, BANDS.index("B02")]
+    return bool(blue.mean() > HAZY[0] or blue.max() > HAZY[1])
+
+
+def draw(pairs: list[tuple[Pair, Pair]], path: Path) -> None:
+    """Write the sheet, the first of each of `pairs` on the left; each window is stretched by itself."""
     rows = []
-    for left, right in zip(simulated, real, strict=False):
+    for sides in pairs:
         cells = [
-            np.pad(picture(pair[date], bands, limits), ((0, 0), (0, GAP_PX), (0, GAP_PX)), constant_values=255)
-            for pair in (left, right)
+            np.pad(
+                picture(window[date], bands, np.percentile(window, [1, 99], axis=(0, 2, 3))),
+                ((0, 0), (0, GAP_PX), (0, GAP_PX)),
+                constant_values=255,
+            )
+            for window in sides
             for bands in COMPOSITES
             for date in (0, 1)
         ]

@@ -211,12 +211,7 @@ def on_events(
     """What is called landslide in all events, by threshold; the images are blank in the bands `lacks`."""
     found = {threshold: Flagged() for threshold in thresholds}
     for event, made, clear in with_truth(simulated, events):
-        codes = np.zeros(clear.shape, np.uint8)
-        with rasterio.open(event.path("clear")) as grid, rasterio.open(made / "changes.tif") as source:
-            reproject(
-                rasterio.band(source, 1), codes, dst_transform=grid.transform, dst_crs=grid.crs,
-                resampling=Resampling.nearest,
-            )  # fmt: skip
+        codes = changes_of(event, made)
         landslides = landslides_of(event, made)
         off = distance_transform_edt(~landslides) > BESIDE_PX
         probability = probability_of(engine, event, clear, lacks)
@@ -246,6 +241,17 @@ def with_truth(simulated: Path, events: Path) -> Iterator[tuple[Event, Path, NDA
         with rasterio.open(event.path("clear")) as source:
             clear = source.read(1) == CLEAR
         yield event, simulated / folder.name, clear
+
+
+def changes_of(event: Event, made: Path) -> NDArray[np.uint8]:
+    """Code of the change (H, W) at each pixel of an event, 0 where there is none."""
+    with rasterio.open(event.path("clear")) as grid, rasterio.open(made / "changes.tif") as source:
+        codes = np.zeros(grid.shape, np.uint8)
+        reproject(
+            rasterio.band(source, 1), codes, dst_transform=grid.transform, dst_crs=grid.crs,
+            resampling=Resampling.nearest,
+        )  # fmt: skip
+    return codes
 
 
 def landslides_of(event: Event, made: Path) -> NDArray[np.bool_]:
