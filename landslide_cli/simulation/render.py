@@ -20,7 +20,7 @@ DRIFT = (0.5, 0.9, 1.7, 0.5)
 """How much brightness, greenness, wetness and redness change between dates, to each other."""
 GRAIN = 0.15
 """Share of that which is from pixel to pixel."""
-NOISE = 0.0012
+NOISE = 0.0009
 """Deviation of the sensor's additive noise, in reflectance."""
 
 

@@ -38,8 +38,8 @@ GAP_PX = 6
 FELLED = (Change.CLEAR_CUT, Change.DIEBACK)
 FELLED_SHARE = (0.03, 0.5)
 """Of a simulated window."""
-HAZY = (700, 1100)
-"""B02 x 10000: a window has haze, or remains of clouds, if its mean or its brightest pixel is above."""
+HAZY = (550, 1100)
+"""B02 x 10000: a window has haze, or remains of clouds, if its mean or its brightest pixel on one date is above."""
 COMPOSITES = (("B04", "B03", "B02"), ("B12", "B08", "B04"))
 
 Pair = NDArray[np.float32]
@@ -132,7 +132,7 @@ def greenness(pair: Pair) -> float:
 def hazy(pair: Pair) -> bool:
     """Whether there is haze, or what is left of a cloud, on one of the dates."""
     blue = pair[:, BANDS.index("B02")]
-    return bool(blue.mean() > HAZY[0] or blue.max() > HAZY[1])
+    return bool(blue.mean(axis=(1, 2)).max() > HAZY[0] or blue.max() > HAZY[1])
 
 
 def draw(pairs: list[tuple[Pair, Pair]], path: Path) -> None:
