@@ -11,7 +11,7 @@ from landslide_cli.imagery.bands import GSD_M
 from landslide_cli.simulation.arrays import Floats, fractal, line_noise, ramp
 from landslide_cli.simulation.ground import Ground, Mixture, convert
 from landslide_cli.simulation.nature import Change, Nature
-from landslide_cli.simulation.spectra import PLANTS, Material
+from landslide_cli.simulation.spectra import PLANTS, TREES, Material
 from landslide_cli.simulation.terrain import Terrain
 
 OPENED: Final = 0.1
@@ -42,10 +42,8 @@ TRACK_STEPS: Final = (40, 200)
 
 EDGE_PX: Final = 0.7
 """Half the width of the edge of a clear-cut, where some trees stand."""
-TREES: Final = (Material.BROADLEAF, Material.CONIFER)
-"""What is felled."""
 FELLED: Final = 0.85
-"""Share of them that is."""
+"""Share of the trees inside it that are felled."""
 
 Distances = npt.NDArray[np.float64]
 
@@ -102,19 +100,23 @@ def _clear_cuts(ground: Ground, nature: Nature, rng: np.random.Generator) -> Non
         u, v = _turned(forest.shape, (rows[place], columns[place]), rng.uniform(0.0, np.pi))
         half = rng.uniform(4.0, 13.0, 2)
         waver = 0.0 if uneven is None else rng.uniform(0.0, nature.ragged) * uneven
-        soft = EDGE_PX / half.min()
         if rng.random() < nature.growing:
-            beside = u + rng.uniform(1.0, 2.0) * half[0]
-            earlier = np.maximum(np.abs(beside) / half[0], np.abs(v) / half[1]) + waver
-            open_then, mixture = FELLED * ramp(earlier, 1.0 + soft, 1.0 - soft), _felled(rng)
+            earlier = _opening(u + rng.uniform(1.0, 2.0) * half[0], v, half, waver)
+            mixture = _felled(rng)
             for shares in (before, after):
-                convert(shares, open_then, mixture, TREES)
-        reach = np.maximum(np.abs(u) / half[0], np.abs(v) / half[1]) + waver
-        cut = FELLED * ramp(reach, 1.0 + soft, 1.0 - soft)
+                convert(shares, earlier, mixture, TREES)
+        cut = _opening(u, v, half, waver)
         if nature.ragged:
             left_from = rng.uniform(1.6, 2.6)
             cut *= ramp(left, left_from + 0.3, left_from - 0.3)
         convert(after, cut, _felled(rng), TREES)
+
+
+def _opening(u: Distances, v: Distances, half_px: Distances, waver: Floats | float) -> Floats:
+    """Share (h, w) of the trees felled inside of `half_px` along each of two axes, edges moved by `waver` of it."""
+    reach = np.maximum(np.abs(u) / half_px[0], np.abs(v) / half_px[1]) + waver
+    soft = EDGE_PX / half_px.min()
+    return np.asarray(FELLED * ramp(reach, 1.0 + soft, 1.0 - soft), dtype=np.float32)
 
 
 def _felled(rng: np.random.Generator) -> Mixture:

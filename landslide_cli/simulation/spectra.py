@@ -47,6 +47,9 @@ PLANTS: Final = (
 )  # fmt: skip
 """What can burn, be cleared or be buried."""
 
+TREES: Final = (Material.BROADLEAF, Material.CONIFER)
+"""What grows in a forest, is felled and planted."""
+
 GREEN: Final = (Material.BROADLEAF, Material.CONIFER, Material.GRASS, Material.CROP)
 """Living plants, whose reflectance follows the season."""
 

@@ -14,7 +14,7 @@ from landslide_cli.simulation.changes import change_ground, lines
 from landslide_cli.simulation.ground import Ground, bare_ground, convert
 from landslide_cli.simulation.landcover import UNKNOWN, Cover
 from landslide_cli.simulation.nature import PLAIN, Change, Nature
-from landslide_cli.simulation.spectra import Material
+from landslide_cli.simulation.spectra import TREES, Material
 from landslide_cli.simulation.terrain import Terrain
 
 BLOCK_M: Final = 650.0
@@ -151,8 +151,7 @@ def _hills(shares: Floats, terrain: Terrain, slope_deg: Floats, rng: np.random.G
 def _forestry(shares: Floats, slope_deg: Floats, managed: float, rng: np.random.Generator) -> None:
     """Compartments of forest that were felled years ago, are young, or were planted with another kind of tree."""
     m = Material
-    trees = (m.BROADLEAF, m.CONIFER)
-    rows, columns = np.nonzero((shares[list(trees)].sum(axis=0) > 0.4) & (slope_deg < FORESTRY_DEG))
+    rows, columns = np.nonzero((shares[list(TREES)].sum(axis=0) > 0.4) & (slope_deg < FORESTRY_DEG))
     if rows.size == 0:
         return
     number, compartment = _parcels(rows, columns, slope_deg.shape, rng)
@@ -168,7 +167,7 @@ def _forestry(shares: Floats, slope_deg: Floats, managed: float, rng: np.random.
         of_kind = kind[compartment] == which
         where = np.zeros(slope_deg.shape, np.float32)
         where[rows[of_kind], columns[of_kind]] = share
-        convert(shares, where, mixture, trees)
+        convert(shares, where, mixture, TREES)
 
 
 def _fields(before: Floats, after: Floats, flat: Flags, changed: float, rng: np.random.Generator) -> None:

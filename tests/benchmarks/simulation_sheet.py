@@ -3,7 +3,7 @@
 Each row has a simulated window and a real one, which is left and which right by chance; the key is printed. Of each:
 before and after in true colour (B04, B03, B02), before and after with infrared (B12, B08, B04), stretched between its
 own dark and bright. Like with like: in the real ones forest was felled, so simulated ones are taken where it was and
-nothing else changed, as green and as free of haze. A table says in figures what the eye sees.
+nothing else changed but fields and the season, as green and as free of haze. A table says in figures what the eye sees.
 
 SIMULATED is what `landslide simulate` made, EVENTS the events fetched from it by the same names. `--real FOLDER` has
 images of twelve bands in `pre/` and `post/` under the same names; without it those of ../shared/data beside the
@@ -78,7 +78,7 @@ def main() -> None:
 
 
 def felled_windows(simulated: Path, events: Path) -> Iterator[Pair]:
-    """Windows of simulated events in which forest was felled, nothing slid, and nothing else but a season changed."""
+    """Windows of simulated events in which forest was felled and nothing else changed but fields and the season."""
     for event, made, clear in with_truth(simulated, events):
         codes, landslides = changes_of(event, made), landslides_of(event, made)
         images = np.stack([on_ground(event.path(side)) for side in ("pre", "post")])
@@ -137,20 +137,8 @@ def hazy(pair: Pair) -> bool:
 
 def draw(pairs: list[tuple[Pair, Pair]], path: Path) -> None:
     """Write the sheet, the first of each of `pairs` on the left; each window is stretched by itself."""
-    rows = []
-    for sides in pairs:
-        cells = [
-            np.pad(
-                picture(window[date], bands, np.percentile(window, [1, 99], axis=(0, 2, 3))),
-                ((0, 0), (0, GAP_PX), (0, GAP_PX)),
-                constant_values=255,
-            )
-            for window in sides
-            for bands in COMPOSITES
-            for date in (0, 1)
-        ]
-        middle = np.zeros((3, cells[0].shape[1], 2 * GAP_PX), np.uint8)
-        rows.append(np.concatenate([*cells[:4], middle, *cells[4:]], axis=2))
+    middle = np.zeros((3, SIDE_PX * LARGER + GAP_PX, 2 * GAP_PX), np.uint8)
+    rows = [np.concatenate([*cells(left), middle, *cells(right)], axis=2) for left, right in pairs]
     sheet = np.concatenate(rows, axis=1)
     with warnings.catch_warnings():
         # A picture lies nowhere on the map, of which rasterio warns.
@@ -159,6 +147,17 @@ def draw(pairs: list[tuple[Pair, Pair]], path: Path) -> None:
             path, "w", driver="PNG", count=3, height=sheet.shape[1], width=sheet.shape[2], dtype="uint8"
         ) as target:
             target.write(sheet)
+
+
+def cells(window: Pair) -> list[NDArray[np.uint8]]:
+    """The pictures of a window with a rim: each composite before and after."""
+    limits = np.percentile(window, [1, 99], axis=(0, 2, 3))
+    rim = ((0, 0), (0, GAP_PX), (0, GAP_PX))
+    return [
+        np.pad(picture(window[date], bands, limits), rim, constant_values=255)
+        for bands in COMPOSITES
+        for date in (0, 1)
+    ]
 
 
 def picture(image: Pair, bands: tuple[str, ...], limits: NDArray[np.float32]) -> NDArray[np.uint8]:
