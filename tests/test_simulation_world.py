@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from landslide_cli.simulation.nature import Nature
 from landslide_cli.simulation.spectra import FRESH, Material
 from landslide_cli.simulation.terrain import make_terrain
 from landslide_cli.simulation.world import World, make_world
@@ -54,3 +55,15 @@ def test_some_ground_changes_without_a_landslide(world: World) -> None:
     changed = np.abs(world.after - world.before).sum(axis=0) > 0.5
     innocent = changed & (world.scars.cover == 0)
     assert 0.001 < innocent.mean() < 0.1
+
+
+def test_the_ground_is_smooth_in_one_place_and_coarse_in_another(world: World) -> None:
+    assert (world.coarseness == 1).all()
+    uneven = make_world(world.terrain, np.random.default_rng(8), Nature(unevenness=0.5))
+    grain = np.log(uneven.brightness)[:, 1:] - np.log(uneven.brightness)[:, :-1]
+    smooth = uneven.coarseness[:, 1:] < 0.5
+    coarse = uneven.coarseness[:, 1:] > 1.2
+    assert min(smooth.mean(), coarse.mean()) > 0.1
+    assert grain[coarse].std() > 2 * grain[smooth].std()
+    # On the whole there is as much as on even ground.
+    assert np.mean(uneven.coarseness**2) == pytest.approx(1, abs=0.25)

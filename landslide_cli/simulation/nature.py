@@ -73,6 +73,8 @@ class Nature:
     times `more_changes`."""
     ragged: float = 0.0
     """By how much of their half side the edges of clear-cuts waver at most, as a deviation."""
+    unevenness: float = 0.0
+    """Deviation of the logarithm of the grain from place to place: a young stand is smoother than an old one."""
     growing: float = 0.0
     """Share of the clear-cuts that lie beside an older one."""
     leafless: tuple[float, float] = (0.0, 0.0)
@@ -98,7 +100,7 @@ class Nature:
     conifers: float = 0.0
     """Leaning of the forest towards conifers; 1 and more is nothing else, -1 and less none on low ground."""
     managed: float = 0.0
-    """Share of the forest's compartments, of straight edges, that are of another age or kind than what grows there."""
+    """Share of the forest's compartments that are of another age or kind than what grows there."""
     sea: float = 0.0
     """Quantile of the elevation up to which there is sea."""
 
@@ -180,6 +182,7 @@ def draw_nature(rng: np.random.Generator, more_changes: Mapping[Change, float] =
         sizes_m2=(100.0, 100_000.0),
         changes=changes,
         ragged=0.4,
+        unevenness=0.55,
         growing=0.5,
         leafless=(float(leafless[0]), float(leafless[1])),
         dry=(float(dry[0]), float(dry[1])),

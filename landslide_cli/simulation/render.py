@@ -19,7 +19,7 @@ BLUR_PX = 0.5
 DRIFT = (0.5, 0.9, 1.7, 0.5)
 """How much brightness, greenness, wetness and redness change between dates, to each other."""
 GRAIN = 0.15
-"""Share of that which is from pixel to pixel."""
+"""Share of that which is from pixel to pixel, on average."""
 NOISE = 0.0009
 """Deviation of the sensor's additive noise, in reflectance."""
 
@@ -128,7 +128,8 @@ def render(world: World, acquisition: Acquisition, rng: np.random.Generator) -> 
     reflectance *= factor
     if world.tint is not None:
         # Plants, moisture and air differ from date to date: for the whole scene, for each stand, for each pixel.
-        drift = variation(world.stands, rng, grain=GRAIN) + rng.normal(0.0, 0.8, (len(AXES), 1, 1))
+        grain = np.minimum(np.float32(GRAIN) * world.coarseness**2, np.float32(1.0))
+        drift = variation(world.stands, rng, grain) + rng.normal(0.0, 0.8, (len(AXES), 1, 1))
         drift *= nature.drift * np.array(DRIFT)[:, None, None]
         reflectance *= np.exp(np.tensordot(AXES.T, world.tint + drift.astype(np.float32), axes=1))
     direct = sunlight

@@ -23,6 +23,8 @@ EDGE_PX: Final = 1.5
 """Deviation of the blur between classes of land cover: the cells of a map are no edges of the ground."""
 PLOUGHED_DEG: Final = 20.0
 """Fields with straight edges end here; steeper cropland is terraces, which look like open land at 10 m."""
+WAVER_PX: Final = 1.2
+"""How far, as a deviation, the edges of forest compartments are from straight."""
 FORESTRY_DEG: Final = 32.0
 """Steeper forest is left to itself."""
 SAME_RIVER_M: Final = 300.0
@@ -129,7 +131,7 @@ def _hills(shares: Floats, terrain: Terrain, slope_deg: Floats, rng: np.random.G
     if parts:
         leaning = tuple(_leaning(parts, natural, steep))
     forest = ramp(steep + 0.9 * patches - 0.7 * dryness + leaning[0], -0.45, 0.35)
-    conifer = ramp(fractal(shape, rng, exponent=2.4, shortest_px=4) + height / 160.0 + conifers, -0.1, 0.9)
+    conifer = ramp(fractal(shape, rng, exponent=2.4, shortest_px=4) + height / 160.0 + conifers, 0.2, 0.6)
     dry = ramp(dryness + 0.4 * fractal(shape, rng, exponent=1.6), -0.8, 1.6)
     bare = ramp(fractal(shape, rng, exponent=1.8) + 0.35 * dryness + leaning[1], 1.75, 2.3)
     rock = ramp(slope_deg + 3.0 * fractal(shape, rng, exponent=1.5) + leaning[2], 44.0, 52.0)
@@ -154,7 +156,10 @@ def _forestry(shares: Floats, slope_deg: Floats, managed: float, rng: np.random.
     rows, columns = np.nonzero((shares[list(TREES)].sum(axis=0) > 0.4) & (slope_deg < FORESTRY_DEG))
     if rows.size == 0:
         return
-    number, compartment = _parcels(rows, columns, slope_deg.shape, rng)
+    # Lines of forest management follow the ground, and trees do not end at a line.
+    uneven = [WAVER_PX * fractal(slope_deg.shape, rng, exponent=2.0, longest_px=30)[rows, columns] for _ in range(2)]
+    number, compartment = _parcels(rows + uneven[0], columns + uneven[1], slope_deg.shape, rng)
+    density = np.clip(1.0 + 0.25 * fractal(slope_deg.shape, rng, exponent=2.0, shortest_px=4), 0.0, 1.1)
     kinds: Sequence[tuple[float, Mapping[Material, float]]] = (
         (0.85, {m.GRASS: 0.4, m.DRY_GRASS: 0.4, m.SOIL: 0.2}),
         (0.7, {m.GRASS: 0.55, m.CONIFER: 0.3, m.DRY_GRASS: 0.15}),
@@ -167,7 +172,7 @@ def _forestry(shares: Floats, slope_deg: Floats, managed: float, rng: np.random.
         of_kind = kind[compartment] == which
         where = np.zeros(slope_deg.shape, np.float32)
         where[rows[of_kind], columns[of_kind]] = share
-        convert(shares, where, mixture, TREES)
+        convert(shares, where * density, mixture, TREES)
 
 
 def _fields(before: Floats, after: Floats, flat: Flags, changed: float, rng: np.random.Generator) -> None:
@@ -200,8 +205,8 @@ def _fields(before: Floats, after: Floats, flat: Flags, changed: float, rng: np.
 
 
 def _parcels(
-    rows: npt.NDArray[np.intp],
-    columns: npt.NDArray[np.intp],
+    rows: npt.NDArray[np.intp] | Floats,
+    columns: npt.NDArray[np.intp] | Floats,
     shape: tuple[int, int],
     rng: np.random.Generator,
 ) -> tuple[int, npt.NDArray[np.intp]]:

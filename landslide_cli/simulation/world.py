@@ -39,6 +39,8 @@ class World:
     """(h, w) factor of the fresh soil, which only images after the event have."""
     stands: npt.NDArray[np.int32]
     """(h, w) number of the stand: a patch of ground that shares its history."""
+    coarseness: Floats
+    """(h, w) factor on what differs from pixel to pixel."""
     tint: Floats | None
     """(4, h, w) what lasts of the place along spectra.AXES."""
     scars: Scars
@@ -86,7 +88,8 @@ def make_world(
 
     texture = fractal(terrain.shape, rng, exponent=0.7)
     patches = fractal(terrain.shape, rng, exponent=2.2, shortest_px=4)
-    roughness = np.tensordot(ROUGHNESS, before, axes=1)
+    coarseness = _coarseness(terrain.shape, rng, nature.unevenness)
+    roughness = np.tensordot(ROUGHNESS, before, axes=1) * coarseness
     brightness = np.exp(roughness * (0.7 * texture + 0.65 * patches))
     shade = 1.0 + scars.cover * (scars.brightness - 1.0)
     plain = nature is PLAIN
@@ -94,21 +97,30 @@ def make_world(
     tint = None if plain else np.float32(nature.tint) * variation(stands, rng)
     return World(
         shaped, shaped_after, before, after, brightness.astype(np.float32), shade.astype(np.float32),
-        stands, tint, scars, changes, nature,
+        stands, coarseness, tint, scars, changes, nature,
     )  # fmt: skip
 
 
-def variation(stands: npt.NDArray[np.int32], rng: np.random.Generator, grain: float = 0.0) -> Floats:
+def _coarseness(shape: tuple[int, int], rng: np.random.Generator, unevenness: float) -> Floats:
+    """Factor (h, w) on the grain, its mean square 1, in patches of 60 to 500 m."""
+    if not unevenness:
+        return np.ones(shape, np.float32)
+    patches = fractal(shape, rng, exponent=2.0, shortest_px=6, longest_px=50)
+    return np.asarray(np.exp(np.float32(unevenness) * (patches - np.float32(unevenness))))
+
+
+def variation(stands: npt.NDArray[np.int32], rng: np.random.Generator, grain: Floats | None = None) -> Floats:
     """Noise (4, h, w) along spectra.AXES: smooth from soil to soil, with edges from stand to stand, deviation 1.
 
-    `grain` of it, by variance, is from pixel to pixel.
+    `grain` (h, w) of it, by variance, up to 1, is from pixel to pixel.
     """
     shape = (stands.shape[0], stands.shape[1])
     own = rng.standard_normal((len(AXES), int(stands.max()) + 1)).astype(np.float32)
     smooth = np.stack([fractal(shape, rng, exponent=2.0) for _ in AXES])
-    whole = np.float32((0.5 * (1.0 - grain)) ** 0.5) * (own[:, stands] + smooth)
-    if grain:
-        whole += np.float32(grain**0.5) * np.stack([fractal(shape, rng, exponent=0.5) for _ in AXES])
+    whole = np.float32(0.5**0.5) * (own[:, stands] + smooth)
+    if grain is not None:
+        whole *= (1.0 - grain) ** 0.5
+        whole += grain**0.5 * np.stack([fractal(shape, rng, exponent=0.5) for _ in AXES])
     return np.asarray(whole, dtype=np.float32)
 
 
