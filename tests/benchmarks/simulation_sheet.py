@@ -3,7 +3,7 @@
 Each row has a simulated window and a real one, which is left and which right by chance; the key is printed. Of each:
 before and after in true colour (B04, B03, B02), before and after with infrared (B12, B08, B04), stretched between its
 own dark and bright. Like with like: in the real ones forest was felled, so simulated ones are taken where it was and
-nothing else changed but fields and the season, as green and as free of haze. A table says in figures what the eye sees.
+nothing else changed but fields, as green, as moist and as free of haze. A table says in figures what the eye sees.
 
 SIMULATED is what `landslide simulate` made, EVENTS the events fetched from it by the same names. `--real FOLDER` has
 images of twelve bands in `pre/` and `post/` under the same names; without it those of ../shared/data beside the
@@ -59,14 +59,14 @@ def main() -> None:
     real = [pair for images in real_images(options.real) for pair in windows(*images) if not hazy(pair)]
     if not real:
         sys.exit(f"no pair of at least {SIDE_PX} x {SIDE_PX} px without haze in {options.real}; give --real")
-    green = np.percentile([greenness(pair) for pair in real], [5, 95])
+    usual = np.percentile([plants(pair) for pair in real], [5, 95], axis=0)
     simulated = [
         pair
         for pair in felled_windows(options.simulated, options.events)
-        if not hazy(pair) and green[0] <= greenness(pair) <= green[1]
+        if not hazy(pair) and ((usual[0] <= plants(pair)) & (plants(pair) <= usual[1])).all()
     ]
     if not simulated:
-        sys.exit(f"no clear window of felled forest in {options.events} is as green as the real ones")
+        sys.exit(f"no clear window of felled forest in {options.events} is as green and moist as the real ones")
     rng.shuffle(simulated)
     rng.shuffle(real)
     typer.echo(f"{len(simulated)} simulated and {len(real)} real windows of {SIDE_PX} x {SIDE_PX} px")
@@ -78,11 +78,11 @@ def main() -> None:
 
 
 def felled_windows(simulated: Path, events: Path) -> Iterator[Pair]:
-    """Windows of simulated events in which forest was felled and nothing else changed but fields and the season."""
+    """Windows of simulated events in which forest was felled and nothing else changed but fields."""
     for event, made, clear in with_truth(simulated, events):
         codes, landslides = changes_of(event, made), landslides_of(event, made)
         images = np.stack([on_ground(event.path(side)) for side in ("pre", "post")])
-        others = [kind for kind in Change if kind not in (*FELLED, Change.FIELD, Change.SEASON)]
+        others = [kind for kind in Change if kind not in (*FELLED, Change.FIELD)]
         seen = clear & ~landslides & ~np.isin(codes, others)
         felled = np.isin(codes, FELLED).astype(np.float32)
         for pair in windows(np.concatenate([images, np.broadcast_to(felled, (2, 1, *felled.shape))], axis=1), seen):
@@ -123,10 +123,10 @@ def windows(images: Pair, seen: NDArray[np.bool_]) -> Iterator[Pair]:
                 yield images[:, :, *box].copy()
 
 
-def greenness(pair: Pair) -> float:
-    """Mean NDVI before."""
-    red, infrared = (pair[0, BANDS.index(band)] for band in ("B04", "B08"))
-    return float(((infrared - red) / (infrared + red)).mean())
+def plants(pair: Pair) -> NDArray[np.float32]:
+    """Mean NDVI and NDMI before, which tell how much grows there and how moist it is; (2,)."""
+    red, infrared, shortwave = (pair[0, BANDS.index(band)] for band in ("B04", "B08", "B11"))
+    return np.array([((infrared - other) / (infrared + other)).mean() for other in (red, shortwave)])
 
 
 def hazy(pair: Pair) -> bool:
