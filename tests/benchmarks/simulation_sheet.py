@@ -59,11 +59,11 @@ def main() -> None:
     real = [pair for images in real_images(options.real) for pair in windows(*images) if not hazy(pair)]
     if not real:
         sys.exit(f"no pair of at least {SIDE_PX} x {SIDE_PX} px without haze in {options.real}; give --real")
-    usual = np.percentile([plants(pair) for pair in real], [5, 95], axis=0)
+    low, high = np.percentile([plants(pair) for pair in real], [5, 95], axis=0)
     simulated = [
         pair
         for pair in felled_windows(options.simulated, options.events)
-        if not hazy(pair) and ((usual[0] <= plants(pair)) & (plants(pair) <= usual[1])).all()
+        if not hazy(pair) and (low <= (grown := plants(pair))).all() and (grown <= high).all()
     ]
     if not simulated:
         sys.exit(f"no clear window of felled forest in {options.events} is as green and moist as the real ones")
