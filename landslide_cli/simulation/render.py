@@ -156,8 +156,8 @@ def render(world: World, acquisition: Acquisition, rng: np.random.Generator) -> 
     # Landslides are mapped from the image after the event: it is in place, those before are off against it.
     if nature.misregistration_px and not acquisition.after_event:
         offset = (0.0, *rng.normal(0.0, nature.misregistration_px, 2))
-        # Not linear, which blurs: both images of a real pair are as sharp.
-        reflectance = np.asarray(moved(reflectance, offset, order=3, mode="nearest"), dtype=np.float32)
+        # Of a high order, as others blur: both images of a real pair are as sharp.
+        reflectance = np.asarray(moved(reflectance, offset, order=5, mode="nearest"), dtype=np.float32)
     noise = rng.standard_normal(reflectance.shape, dtype=np.float32)
     reflectance += noise * (np.float32(NOISE) + np.float32(0.008) * reflectance)
     water = shares[Material.WATER] + shares[Material.MUDDY_WATER]
