@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from landslide_cli.simulation.nature import Nature
-from landslide_cli.simulation.spectra import FRESH, Material
+from landslide_cli.simulation.spectra import FRESH, ROUGHNESS, Material
 from landslide_cli.simulation.terrain import make_terrain
 from landslide_cli.simulation.world import World, make_world
 
@@ -67,3 +67,25 @@ def test_the_ground_is_smooth_in_one_place_and_coarse_in_another(world: World) -
     assert grain[coarse].std() > 2 * grain[smooth].std()
     # On the whole there is as much as on even ground.
     assert np.mean(uneven.coarseness**2) == pytest.approx(1, abs=0.25)
+
+
+def test_what_is_new_on_the_ground_has_a_grain_of_its_own(world: World) -> None:
+    real = make_world(world.terrain, np.random.default_rng(8), Nature(changes={}))
+    before, after = (np.log(brightness) for brightness in (real.brightness, real.brightness_after))
+    new = 0.5 * np.abs(real.after - real.before).sum(axis=0)
+    scars = new > 0.95
+    assert scars.sum() > 200
+    assert np.array_equal(before[new == 0], after[new == 0])
+    assert abs(np.corrcoef(before[scars], after[scars])[0, 1]) < 0.2
+    # There is as much of it as the new material has, not as forest has.
+    assert after[scars].std() == pytest.approx(0.955 * ROUGHNESS[list(FRESH)].mean(), rel=0.35)
+
+
+def test_trees_of_a_stand_are_of_one_age(world: World) -> None:
+    assert (world.growth == 1).all()
+    real = make_world(world.terrain, np.random.default_rng(8), Nature(changes={}))
+    ages = np.array([real.growth[real.stands == stand].mean() for stand in np.unique(real.stands)])
+    assert ages.std() > 0.1
+    assert np.ptp(ages) < 1.0
+    within = real.growth - ages[np.unique(real.stands, return_inverse=True)[1].reshape(real.stands.shape)]
+    assert 0.03 < within.std() < 0.5 * ages.std()

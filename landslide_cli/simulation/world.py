@@ -19,6 +19,10 @@ OLD_SHARE = 0.003
 """Share of the ground with scars of earlier events, seen on both dates."""
 HOUSE_M = 8.0
 """Height of what has a roof."""
+STAND_GROWTH = (0.4, 1.1)
+"""Height of the trees of a stand, grown-up ones have 1."""
+CROWNS = 0.06
+"""Deviation of it inside a stand, from pixel to pixel."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,13 +38,17 @@ class World:
     after: Floats
     """(materials, h, w) shares after the event, landslides included."""
     brightness: Floats
-    """(h, w) factor on reflectance that lasts: canopy, soil moisture, age of plants."""
+    """(h, w) factor on reflectance before the event: canopy, soil moisture, age of plants."""
+    brightness_after: Floats
+    """The same after it: another one where something else covers the ground."""
     shade: Floats
     """(h, w) factor of the fresh soil, which only images after the event have."""
     stands: npt.NDArray[np.int32]
     """(h, w) number of the stand: a patch of ground that shares its history."""
     coarseness: Floats
     """(h, w) factor on what differs from pixel to pixel."""
+    growth: Floats
+    """(h, w) height of the trees, 1 for those of `Nature.canopy_m`: one age to a stand, uneven from crown to crown."""
     tint: Floats | None
     """(4, h, w) what lasts of the place along spectra.AXES."""
     scars: Scars
@@ -63,7 +71,8 @@ class World:
     def standing_m(self, shares: Floats) -> Floats:
         """Height (h, w) float32 of trees and houses where `shares` (materials, h, w) cover the ground."""
         trees = shares[[Material.CONIFER, Material.BROADLEAF, Material.LEAFLESS]].sum(axis=0)
-        return np.asarray(np.float32(self.nature.canopy_m) * trees + np.float32(HOUSE_M) * shares[Material.ROOF])
+        canopy_m = np.float32(self.nature.canopy_m) * self.growth
+        return np.asarray(canopy_m * trees + np.float32(HOUSE_M) * shares[Material.ROOF])
 
 
 def make_world(
@@ -86,19 +95,33 @@ def make_world(
     shaped, shaped_after = (surface.shaped(after=date) for date in (False, True))
     changes = np.where(scars.cover > 0.05, np.uint8(0), surface.changes)
 
-    texture = fractal(terrain.shape, rng, exponent=0.7)
-    patches = fractal(terrain.shape, rng, exponent=2.2, shortest_px=4)
-    coarseness = _coarseness(terrain.shape, rng, nature.unevenness)
-    roughness = np.tensordot(ROUGHNESS, before, axes=1) * coarseness
-    brightness = np.exp(roughness * (0.7 * texture + 0.65 * patches))
-    shade = 1.0 + scars.cover * (scars.brightness - 1.0)
     plain = nature is PLAIN
+    grain = _grain(terrain.shape, rng)
+    coarseness = _coarseness(terrain.shape, rng, nature.unevenness)
+    brightness = brightness_after = _brightness(before, coarseness * grain)
+    if not plain:
+        new = 0.5 * np.abs(after - before).sum(axis=0)
+        grain = (1.0 - new) * grain + new * _grain(terrain.shape, rng)
+        brightness_after = _brightness(after, coarseness * grain / np.hypot(1.0 - new, new))
+    shade = 1.0 + scars.cover * (scars.brightness - 1.0)
     stands = np.zeros(terrain.shape, np.int32) if plain else _stands(terrain.shape, rng)
     tint = None if plain else np.float32(nature.tint) * variation(stands, rng)
+    growth = np.ones(terrain.shape, np.float32) if plain else _growth(stands, rng)
     return World(
-        shaped, shaped_after, before, after, brightness.astype(np.float32), shade.astype(np.float32),
-        stands, coarseness, tint, scars, changes, nature,
+        shaped, shaped_after, before, after, brightness, brightness_after, shade.astype(np.float32),
+        stands, coarseness, growth, tint, scars, changes, nature,
     )  # fmt: skip
+
+
+def _grain(shape: tuple[int, int], rng: np.random.Generator) -> Floats:
+    """What lies on the ground: noise (h, w) from pixel to pixel and in patches."""
+    texture = fractal(shape, rng, exponent=0.7)
+    return np.asarray(0.7 * texture + 0.65 * fractal(shape, rng, exponent=2.2, shortest_px=4))
+
+
+def _brightness(shares: Floats, grain: Floats) -> Floats:
+    """Factor (h, w) on the reflectance of ground so covered by `shares` (materials, h, w)."""
+    return np.asarray(np.exp(np.tensordot(ROUGHNESS, shares, axes=1) * grain), dtype=np.float32)
 
 
 def _coarseness(shape: tuple[int, int], rng: np.random.Generator, unevenness: float) -> Floats:
@@ -107,6 +130,13 @@ def _coarseness(shape: tuple[int, int], rng: np.random.Generator, unevenness: fl
         return np.ones(shape, np.float32)
     patches = fractal(shape, rng, exponent=2.0, shortest_px=6, longest_px=50)
     return np.asarray(np.exp(np.float32(unevenness) * (patches - np.float32(unevenness))))
+
+
+def _growth(stands: npt.NDArray[np.int32], rng: np.random.Generator) -> Floats:
+    """Height (h, w) of the trees, 1 for those that are grown up; never less than a tenth."""
+    age = rng.uniform(*STAND_GROWTH, int(stands.max()) + 1).astype(np.float32)
+    crowns = fractal((stands.shape[0], stands.shape[1]), rng, exponent=0.7)
+    return np.asarray(np.maximum(age[stands] + CROWNS * crowns, 0.1), dtype=np.float32)
 
 
 def variation(stands: npt.NDArray[np.int32], rng: np.random.Generator, grain: Floats | None = None) -> Floats:
