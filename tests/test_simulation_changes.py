@@ -4,12 +4,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from scipy.ndimage import binary_dilation, binary_opening, label
+from scipy.ndimage import binary_dilation, binary_opening, distance_transform_edt, label
 from scipy.spatial import ConvexHull
 
 from landslide_cli.simulation.arrays import Flags
 from landslide_cli.simulation.changes import blob, change_ground, dig, dug, lines
-from landslide_cli.simulation.ground import CHANGED, bare_ground
+from landslide_cli.simulation.ground import CHANGED, Ground, bare_ground
 from landslide_cli.simulation.nature import Change, Nature
 from landslide_cli.simulation.spectra import Material
 from landslide_cli.simulation.surface import make_surface
@@ -27,6 +27,15 @@ CASES = {kind: Nature(changes={kind: 0.8}) for kind in Change} | {
     Change.SNOW: Nature(changes={Change.SNOW: 0.8}, snow_above=(0.5, 0.9)),
     Change.SEASON: Nature(changes={Change.SEASON: 0.8}, leafless=(0.8, 0.0), dry=(0.0, 0.7)),
 }
+
+
+def in_forest(terrain: Terrain, nature: Nature, seed: int) -> Ground:
+    """What changes where nothing but conifers grows."""
+    ground = bare_ground(terrain)
+    for shares in (ground.before, ground.after):
+        shares[Material.CONIFER] = 1.0
+    change_ground(ground, nature, np.random.default_rng(seed))
+    return ground
 
 
 @pytest.mark.parametrize("kind", CASES, ids=lambda kind: kind.name)
@@ -64,6 +73,18 @@ def test_clear_cuts_that_grow_lie_beside_older_ones_that_do_not_change(terrain: 
         assert difference[old].max(initial=0.0) <= CHANGED
     assert bared[0] == 0.0 < bared[1]
     assert all(changed)
+
+
+def test_strips_lie_side_by_side() -> None:
+    level = Terrain(*np.full((3, 200, 200), 500, np.float32))
+    cuts = []
+    for strips in (0.0, 1.0):
+        ground = in_forest(level, Nature(changes={Change.CLEAR_CUT: 1.0}, strips=strips), 5)
+        cut = ground.changes == Change.CLEAR_CUT
+        cuts.append((label(cut)[1], distance_transform_edt(cut).max()))
+    (blocks, widest_block), (strips_seen, widest_strip) = cuts
+    assert strips_seen > blocks
+    assert widest_strip < widest_block
 
 
 def test_most_pits_were_there_before_and_only_what_they_grew_by_is_a_change(terrain: Terrain) -> None:
@@ -135,10 +156,7 @@ def test_a_building_far_from_roads_has_one_of_its_own() -> None:
     terrain = Terrain(*np.full((3, 200, 200), 500, np.float32))
     alone = 0
     for seed in range(10):
-        ground = bare_ground(terrain)
-        for shares in (ground.before, ground.after):
-            shares[Material.CONIFER] = 1.0
-        change_ground(ground, Nature(changes={Change.QUARRY: 0.15}), np.random.default_rng(seed))
+        ground = in_forest(terrain, Nature(changes={Change.QUARRY: 0.15}), seed)
         roof = ground.after[Material.ROOF] > 0.2
         ways, _ = label((ground.after[Material.ASPHALT] > 0.05) & ~roof, np.ones((3, 3)))
         houses, number = label(roof)
@@ -150,12 +168,10 @@ def test_a_building_far_from_roads_has_one_of_its_own() -> None:
 
 
 def test_a_track_leads_out_of_every_pit(terrain: Terrain) -> None:
-    surface = make_surface(terrain, np.random.default_rng(3), CASES[Change.QUARRY])
-    plain = make_surface(terrain, np.random.default_rng(3), Nature(changes={}))
-    dug_share = 0.5 * np.abs(surface.before - plain.before).sum(axis=0)
+    dug_share = 1.0 - in_forest(terrain, CASES[Change.QUARRY], 3).before[Material.CONIFER]
     thin = (dug_share > 0.3) & ~binary_opening(dug_share > 0.3, iterations=2)
     parts, number = label(dug_share > 0.2, np.ones((3, 3)))
-    assert number
+    assert number > 2
     for part in range(1, number + 1):
         assert thin[parts == part].sum() >= 10
 

@@ -2,6 +2,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy.ndimage import uniform_filter
 
 from landslide_cli.simulation.ground import Ground
 from landslide_cli.simulation.landcover import UNKNOWN, Cover
@@ -139,3 +140,15 @@ def test_leaning_makes_a_place_of_conifers(terrain: Terrain) -> None:
         trees = before[[Material.BROADLEAF, Material.CONIFER]]
         share.append(trees[1].sum() / trees.sum())
     assert share[0] < 0.1 < share[1] < 0.8 < share[2]
+
+
+def test_trees_hang_over_roads(terrain: Terrain) -> None:
+    seen: dict[bool, list[float]] = {False: [], True: []}
+    for seed in range(6):
+        before = make_surface(terrain, np.random.default_rng(seed), Nature(changes={})).before
+        paved = before[Material.ASPHALT]
+        trees = uniform_filter(before[[Material.BROADLEAF, Material.CONIFER]].sum(axis=0), 7)
+        for wooded, where in ((True, trees > 0.8), (False, trees < 0.2)):
+            seen[wooded].extend(paved[where & (paved > 0.01)])
+    assert len(seen[True]) > 500 < len(seen[False])
+    assert 0.3 < np.mean(seen[True]) / np.mean(seen[False]) < 0.9

@@ -42,6 +42,8 @@ TRACK_STEPS: Final = (40, 200)
 
 EDGE_PX: Final = 0.7
 """Half the width of the edge of a clear-cut, where some trees stand."""
+STRIP_PX: Final = (1.5, 3.5)
+"""Half the width of a strip: twice the height of the trees beside it, which sow it anew, is usual."""
 FELLED: Final = 0.85
 """Share of the trees inside it that are felled."""
 
@@ -84,7 +86,7 @@ def _places(wanted: npt.NDArray[np.floating], count: int, rng: np.random.Generat
 
 
 def _clear_cuts(ground: Ground, nature: Nature, rng: np.random.Generator) -> None:
-    """Patches of forest that are gone: some rectangles, some as ragged as what beetles or wind left to fell.
+    """Patches of forest that are gone: rectangles, strips side by side, or as ragged as what beetles left to fell.
 
     Many lie beside one of years ago; groups of trees are left in some.
     """
@@ -99,7 +101,10 @@ def _clear_cuts(ground: Ground, nature: Nature, rng: np.random.Generator) -> Non
         place = rng.integers(rows.size)
         u, v = _turned(forest.shape, (rows[place], columns[place]), rng.uniform(0.0, np.pi))
         half = rng.uniform(4.0, 13.0, 2)
-        waver = 0.0 if uneven is None else rng.uniform(0.0, nature.ragged) * uneven
+        waver = 0.0 if uneven is None else nature.ragged * rng.uniform() ** 2 * uneven
+        if nature.strips and rng.random() < nature.strips:
+            half[0] = rng.uniform(*STRIP_PX)
+            u = _repeated(u, rng.uniform(3.0, 5.0) * half[0], int(rng.integers(0, 3)))
         if rng.random() < nature.growing:
             earlier = _opening(u + rng.uniform(1.0, 2.0) * half[0], v, half, waver)
             mixture = _felled(rng)
@@ -117,6 +122,11 @@ def _opening(u: Distances, v: Distances, half_px: Distances, waver: Floats | flo
     reach = np.maximum(np.abs(u) / half_px[0], np.abs(v) / half_px[1]) + waver
     soft = EDGE_PX / half_px.min()
     return np.asarray(FELLED * ramp(reach, 1.0 + soft, 1.0 - soft), dtype=np.float32)
+
+
+def _repeated(distance: Distances, apart_px: float, more: int) -> Distances:
+    """The distance (h, w) from the nearest of lines side by side: one at 0 and so many `more` on either side of it."""
+    return np.asarray(distance - apart_px * np.clip(np.round(distance / apart_px), -more, more))
 
 
 def _felled(rng: np.random.Generator) -> Mixture:

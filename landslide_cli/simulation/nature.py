@@ -75,6 +75,8 @@ class Nature:
     """By how much of their half side the edges of clear-cuts waver at most, as a deviation."""
     unevenness: float = 0.0
     """Deviation of the logarithm of the grain from place to place: a young stand is smoother than an old one."""
+    strips: float = 0.0
+    """Share of the clear-cuts that are strips side by side."""
     growing: float = 0.0
     """Share of the clear-cuts that lie beside an older one."""
     leafless: tuple[float, float] = (0.0, 0.0)
@@ -183,6 +185,7 @@ def draw_nature(rng: np.random.Generator, more_changes: Mapping[Change, float] =
         changes=changes,
         ragged=0.4,
         unevenness=0.55,
+        strips=0.3,
         growing=0.5,
         leafless=(float(leafless[0]), float(leafless[1])),
         dry=(float(dry[0]), float(dry[1])),

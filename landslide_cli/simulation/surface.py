@@ -262,11 +262,15 @@ def _river(both: tuple[Floats, Floats], terrain: Terrain, rng: np.random.Generat
 
 
 def _roads(both: tuple[Floats, Floats], terrain: Terrain, rng: np.random.Generator) -> None:
-    """Roads that are there on both dates, some paved."""
-    for paved, count in ((0.8, 2), (0.2, 4)):
+    """Roads that are there on both dates, some paved; trees hang over them, most over tracks."""
+    for paved, count, hidden in ((0.8, 2, 0.5), (0.0, 6, 1.0)):
         road = lines(terrain, count, rng, rng.uniform(0.3, 0.7))
+        # Of one width nowhere: verges, cuttings, grass between the wheels.
+        road *= np.clip(0.7 + 0.3 * fractal(terrain.shape, rng, exponent=1.2), 0.0, 1.0)
+        hanging = hidden * ramp(fractal(terrain.shape, rng, exponent=1.6, longest_px=40), -1.2, 0.8)
         for shares in both:
-            convert(shares, road, {Material.ASPHALT: paved, Material.SOIL: 1.0 - paved})
+            seen = road * (1.0 - hanging * shares[list(TREES)].sum(axis=0))
+            convert(shares, seen, {Material.ASPHALT: paved, Material.SOIL: 1.0 - paved})
 
 
 def _sea(both: tuple[Floats, Floats], terrain: Terrain, quantile: float) -> None:
