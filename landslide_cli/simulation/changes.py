@@ -43,7 +43,7 @@ TRACK_STEPS: Final = (40, 200)
 EDGE_PX: Final = 0.7
 """Half the width of the edge of a clear-cut, where some trees stand."""
 STRIP_PX: Final = (1.5, 3.5)
-"""Half the width of a strip: twice the height of the trees beside it, which sow it anew, is usual."""
+"""Half the width of a strip, which is usually twice as wide as the trees that sow it anew are high."""
 FELLED: Final = 0.85
 """Share of the trees inside it that are felled."""
 
