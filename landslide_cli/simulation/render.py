@@ -119,8 +119,8 @@ def render(world: World, acquisition: Acquisition, rng: np.random.Generator) -> 
         seasonal[material, 5:] *= rng.normal(1.0, 0.05)
     reflectance = np.tensordot(seasonal.T, shares, axes=1)
 
-    factor = world.brightness_after * world.shade if acquisition.after_event else world.brightness
-    factor = factor * (1.0 + 0.025 * fractal(shape, rng, exponent=1.2))
+    brightness = world.brightness_after if acquisition.after_event else world.brightness
+    factor = brightness * (1.0 + 0.025 * fractal(shape, rng, exponent=1.2))
     sunlight = relative_sunlight(terrain, acquisition.sun_zenith_deg, acquisition.sun_azimuth_deg)
     if nature.shadows:
         sunlight *= ~cast_shadow(terrain, acquisition.sun_zenith_deg, acquisition.sun_azimuth_deg)

@@ -40,9 +40,7 @@ class World:
     brightness: Floats
     """(h, w) factor on reflectance before the event: canopy, soil moisture, age of plants."""
     brightness_after: Floats
-    """The same after it: another one where something else covers the ground."""
-    shade: Floats
-    """(h, w) factor of the fresh soil, which only images after the event have."""
+    """The same after it: another one where something else covers the ground, darker or brighter on fresh soil."""
     stands: npt.NDArray[np.int32]
     """(h, w) number of the stand: a patch of ground that shares its history."""
     coarseness: Floats
@@ -103,12 +101,12 @@ def make_world(
         new = 0.5 * np.abs(after - before).sum(axis=0)
         grain = (1.0 - new) * grain + new * _grain(terrain.shape, rng)
         brightness_after = _brightness(after, coarseness * grain / np.hypot(1.0 - new, new))
-    shade = 1.0 + scars.cover * (scars.brightness - 1.0)
+    shade = np.asarray(1.0 + scars.cover * (scars.brightness - 1.0), dtype=np.float32)
     stands = np.zeros(terrain.shape, np.int32) if plain else _stands(terrain.shape, rng)
     tint = None if plain else np.float32(nature.tint) * variation(stands, rng)
     growth = np.ones(terrain.shape, np.float32) if plain else _growth(stands, rng)
     return World(
-        shaped, shaped_after, before, after, brightness, brightness_after, shade.astype(np.float32),
+        shaped, shaped_after, before, after, brightness, brightness_after * shade,
         stands, coarseness, growth, tint, scars, changes, nature,
     )  # fmt: skip
 
