@@ -87,6 +87,29 @@ def test_strips_lie_side_by_side() -> None:
     assert widest_strip < widest_block
 
 
+def test_smaller_cuts_lie_around_a_clear_cut_and_are_thinned_or_bare() -> None:
+    level = Terrain(*np.full((3, 200, 200), 500, np.float32))
+    felled = []
+    for more_cuts in (0.0, 6.0):
+        ground = in_forest(level, Nature(changes={Change.CLEAR_CUT: 1.0}, more_cuts=more_cuts), 5)
+        felled.append(1.0 - ground.after[Material.CONIFER])
+    alone, among = felled
+    assert label(among > CHANGED)[1] > label(alone > CHANGED)[1]
+    # Inside of an edge a clear-cut has one share.
+    inside = [distance_transform_edt(share > CHANGED) > 2 for share in felled]
+    assert np.ptp(alone[inside[0]]) < 0.1
+    assert np.ptp(among[inside[1]]) > 0.4
+
+
+def test_there_is_as_much_slash_on_felled_ground_as_nature_says(terrain: Terrain) -> None:
+    dead = []
+    for slash in ((0.0, 0.1), (0.8, 0.9)):
+        ground = in_forest(terrain, Nature(changes={Change.CLEAR_CUT: 1.0}, slash=slash), 5)
+        dead.append((ground.after[Material.DEAD_WOOD] / (1.0 - ground.after[Material.CONIFER] + 1e-6)).max())
+    assert dead[0] < 0.1
+    assert dead[1] > 0.4
+
+
 def test_most_pits_were_there_before_and_only_what_they_grew_by_is_a_change(terrain: Terrain) -> None:
     grown = 0
     for seed in range(8):

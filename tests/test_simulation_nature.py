@@ -37,6 +37,9 @@ def test_numbers_stay_in_their_range_and_differ() -> None:
         assert 0.5 < nature.clustering < 2
         assert 0 <= nature.managed < 1
         assert 5 < nature.canopy_m < 40
+        assert 0 < nature.restless < 1
+        assert 0 < nature.forest_edge <= 1
+        assert 0 <= min(nature.slash) < max(nature.slash) <= 1
     assert len({nature.fresh_share for nature in natures}) == 200
     assert {nature.air > 0 for nature in natures} == {nature.sea > 0 for nature in natures} == {True, False}
     assert draw_nature(np.random.default_rng(3)).fresh_share == natures[3].fresh_share
@@ -47,6 +50,9 @@ def test_a_plain_event_is_the_table_itself() -> None:
     assert not PLAIN.air
     assert not PLAIN.managed
     assert not PLAIN.ragged
+    assert not PLAIN.restless
+    assert not PLAIN.more_cuts
+    assert PLAIN.forest_edge == 1
     assert set(PLAIN.changes) == {Change.FIELD, Change.CLEAR_CUT}
 
 

@@ -133,6 +133,18 @@ def test_managed_forest_is_of_many_ages_on_both_dates_alike(terrain: Terrain) ->
     assert 0.05 < opened.mean() < 0.3
 
 
+def test_the_forest_ends_at_a_line_where_its_edge_is_tended(terrain: Terrain) -> None:
+    between, edges = [], []
+    for forest_edge in (1.0, 0.2):
+        surface = make_surface(terrain, np.random.default_rng(8), Nature(changes={}, forest_edge=forest_edge))
+        trees = surface.before[[Material.BROADLEAF, Material.CONIFER]].sum(axis=0)
+        between.append(((trees > 0.1) & (trees < 0.7)).mean())
+        edges.append((np.diff(trees > 0.5, axis=0) != 0).mean())
+    assert between[1] < 0.5 * between[0]
+    # And has few small gaps.
+    assert edges[1] < 0.8 * edges[0]
+
+
 def test_leaning_makes_a_place_of_conifers(terrain: Terrain) -> None:
     share = []
     for conifers in (-2.0, 0.0, 2.0):

@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 from scipy.ndimage import mean
 
-from landslide_cli.simulation.nature import Nature
+from landslide_cli.simulation.nature import DRIFT, RESTLESS, Nature
 from landslide_cli.simulation.spectra import FRESH, ROUGHNESS, Material
 from landslide_cli.simulation.terrain import make_terrain
-from landslide_cli.simulation.world import World, make_world
+from landslide_cli.simulation.world import CROWNS, World, make_world
 
 
 @pytest.fixture(scope="module")
@@ -88,6 +88,31 @@ def test_what_is_new_on_the_ground_has_a_grain_of_its_own(varied: World) -> None
     assert after[scars].std() == pytest.approx(0.955 * ROUGHNESS[list(FRESH)].mean(), rel=0.35)
 
 
+def test_a_thinner_forest_is_as_high_and_ground_with_few_trees_is_not(varied: World) -> None:
+    height_m = {}
+    for share in (0.05, 0.7, 1.0):
+        shares = np.zeros_like(varied.before)
+        shares[Material.CONIFER], shares[Material.GRASS] = share, 1.0 - share
+        height_m[share] = varied.standing_m(shares)
+    assert np.array_equal(height_m[0.7], height_m[1.0])
+    assert height_m[1.0].min() > 0
+    assert not height_m[0.05].any()
+
+
+def test_each_date_has_a_part_of_the_grain_for_itself(world: World, varied: World) -> None:
+    restless = make_world(world.terrain, np.random.default_rng(8), Nature(changes={}, drift=0.4 * DRIFT[1] / RESTLESS))
+    assert np.log(restless.brightness).var() == pytest.approx(0.6 * np.log(varied.brightness).var(), rel=0.01)
+    dates = [
+        np.log(restless.brightness * restless.passing_brightness(restless.before, np.random.default_rng(seed)))
+        for seed in (1, 2)
+    ]
+    forest = restless.before[[Material.BROADLEAF, Material.CONIFER]].sum(axis=0) > 0.95
+    assert forest.sum() > 1000
+    assert np.corrcoef(dates[0][forest], dates[1][forest])[0, 1] == pytest.approx(0.6, abs=0.1)
+    # All in all there is as much of it as where all lasts.
+    assert dates[0][forest].std() == pytest.approx(np.log(varied.brightness)[forest].std(), rel=0.1)
+
+
 def test_trees_of_a_stand_are_of_one_age(world: World, varied: World) -> None:
     assert (world.growth == 1).all()
     stands, stand = np.unique(varied.stands, return_inverse=True)
@@ -95,4 +120,4 @@ def test_trees_of_a_stand_are_of_one_age(world: World, varied: World) -> None:
     assert ages.std() > 0.1
     assert np.ptp(ages) < 1.0
     within = varied.growth - ages[stand.reshape(varied.stands.shape)]
-    assert 0.03 < within.std() < 0.5 * ages.std()
+    assert within.std() == pytest.approx(CROWNS, rel=0.2)

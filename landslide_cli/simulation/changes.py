@@ -44,8 +44,15 @@ EDGE_PX: Final = 0.7
 """Half the width of the edge of a clear-cut, where some trees stand."""
 STRIP_PX: Final = (1.5, 3.5)
 """Half the width of a strip, which is usually twice as wide as the trees that sow it anew are high."""
-FELLED: Final = 0.85
+FELLED: Final = (0.85, 0.98)
 """Share of the trees inside it that are felled."""
+THINNED: Final = (0.2, 1.0)
+"""The same of the smaller ones beside it: from single trees taken out to all."""
+SMALLER_PX: Final = (1.5, 7.0)
+"""From the middle of those to an edge."""
+
+DEAD: Final = 0.65
+"""Share of the conifers of a group that are, where they still stand."""
 
 Distances = npt.NDArray[np.float64]
 
@@ -88,7 +95,8 @@ def _places(wanted: npt.NDArray[np.floating], count: int, rng: np.random.Generat
 def _clear_cuts(ground: Ground, nature: Nature, rng: np.random.Generator) -> None:
     """Patches of forest that are gone: rectangles, strips side by side, or as ragged as what beetles left to fell.
 
-    Many lie beside one of years ago; groups of trees are left in some.
+    Many lie beside one of years ago; groups of trees are left in some; smaller ones lie around, old and new, thinned
+    and bare.
     """
     terrain, before, after = ground.terrain, ground.before, ground.after
     forest = after[list(TREES)].sum(axis=0)
@@ -96,32 +104,45 @@ def _clear_cuts(ground: Ground, nature: Nature, rng: np.random.Generator) -> Non
     if rows.size == 0:
         return
     uneven = fractal(forest.shape, rng, exponent=2.6, shortest_px=5, longest_px=40) if nature.ragged else None
-    left = fractal(forest.shape, rng, exponent=1.6, shortest_px=4, longest_px=20)
+    left = fractal(forest.shape, rng, exponent=1.6, shortest_px=7, longest_px=20)
     for _ in range(max(1, round(forest.size * GSD_M**2 / 1e6 * nature.changes[Change.CLEAR_CUT]))):
         place = rng.integers(rows.size)
-        u, v = _turned(forest.shape, (rows[place], columns[place]), rng.uniform(0.0, np.pi))
+        angle = rng.uniform(0.0, np.pi)
+        u, v = _turned(forest.shape, (rows[place], columns[place]), angle)
         half = rng.uniform(4.0, 13.0, 2)
         waver = 0.0 if uneven is None else nature.ragged * rng.uniform() ** 2 * uneven
+        share = rng.uniform(*FELLED) if nature.ragged else FELLED[0]
         if nature.strips and rng.random() < nature.strips:
             half[0] = rng.uniform(*STRIP_PX)
             u = _repeated(u, rng.uniform(3.0, 5.0) * half[0], int(rng.integers(0, 3)))
         if rng.random() < nature.growing:
-            earlier = _opening(u + rng.uniform(1.0, 2.0) * half[0], v, half, waver)
-            mixture = _felled(rng)
+            earlier = _opening(u + rng.uniform(1.0, 2.0) * half[0], v, half, waver, share)
+            mixture = _felled(nature, rng)
             for shares in (before, after):
                 convert(shares, earlier, mixture, TREES)
-        cut = _opening(u, v, half, waver)
+        cut = _opening(u, v, half, waver, share)
         if nature.ragged:
             left_from = rng.uniform(1.6, 2.6)
             cut *= ramp(left, left_from + 0.3, left_from - 0.3)
-        convert(after, cut, _felled(rng), TREES)
+        convert(after, cut, _felled(nature, rng), TREES)
+        row, column = float(rows[place]), float(columns[place])
+        for _ in range(rng.poisson(nature.more_cuts) if nature.more_cuts else 0):
+            # From one to the next: what stands between them is felled last.
+            smaller, heading = rng.uniform(*SMALLER_PX, 2), rng.uniform(0.0, 2.0 * np.pi)
+            away_px = rng.uniform(0.7, 1.6) * (half.mean() + smaller.mean())
+            row, column = row + away_px * np.sin(heading), column + away_px * np.cos(heading)
+            u, v = _turned(forest.shape, (row, column), angle + rng.normal(0.0, 0.15))
+            cut, mixture = _opening(u, v, smaller, waver, rng.uniform(*THINNED)), _felled(nature, rng)
+            for shares in (before, after) if rng.random() < nature.growing else (after,):
+                convert(shares, cut, mixture, TREES)
+            half = smaller
 
 
-def _opening(u: Distances, v: Distances, half_px: Distances, waver: Floats | float) -> Floats:
-    """Share (h, w) of the trees felled inside of `half_px` along each of two axes, edges moved by `waver` of it."""
+def _opening(u: Distances, v: Distances, half_px: Distances, waver: Floats | float, share: float) -> Floats:
+    """The share (h, w) of the trees felled inside of `half_px` along each of two axes, edges moved by `waver` of it."""
     reach = np.maximum(np.abs(u) / half_px[0], np.abs(v) / half_px[1]) + waver
     soft = EDGE_PX / half_px.min()
-    return np.asarray(FELLED * ramp(reach, 1.0 + soft, 1.0 - soft), dtype=np.float32)
+    return np.asarray(share * ramp(reach, 1.0 + soft, 1.0 - soft), dtype=np.float32)
 
 
 def _repeated(distance: Distances, apart_px: float, more: int) -> Distances:
@@ -129,13 +150,13 @@ def _repeated(distance: Distances, apart_px: float, more: int) -> Distances:
     return np.asarray(distance - apart_px * np.clip(np.round(distance / apart_px), -more, more))
 
 
-def _felled(rng: np.random.Generator) -> Mixture:
+def _felled(nature: Nature, rng: np.random.Generator) -> Mixture:
     """What covers the ground where trees were felled: slash, what grew under them, soil in the tracks.
 
     Near the median of damaged forest in real pairs, Czechia 2019 and 2020: reflectance x 10000 of 830 in B04, 2150 in
     B08 and 2420 in B11, where soil as bright in B04 has less in both.
     """
-    soil, green, dead = rng.uniform(0.05, 0.3), rng.uniform(0.0, 0.3), rng.uniform(0.2, 0.7)
+    soil, green, dead = rng.uniform(0.05, 0.3), rng.uniform(0.0, 0.3), rng.uniform(*nature.slash)
     rest = 1.0 - soil - green
     return {
         Material.SOIL: soil,
@@ -161,11 +182,11 @@ def _dieback(ground: Ground, nature: Nature, rng: np.random.Generator) -> None:
     """Conifers that beetles or drought killed, in groups that grow together; some of them are felled."""
     amount = nature.changes[Change.DIEBACK]
     shape, after = ground.terrain.shape, ground.after
-    groups = fractal(shape, rng, exponent=2.0, shortest_px=4) + 1.2 * fractal(shape, rng, exponent=3.0, shortest_px=30)
+    groups = fractal(shape, rng, exponent=2.0, shortest_px=6) + 1.2 * fractal(shape, rng, exponent=3.0, shortest_px=30)
     dead = ramp(groups, 2.6 - 1.6 * amount, 3.2 - 1.6 * amount)
     felled = dead * ramp(fractal(shape, rng, exponent=2.2, shortest_px=6), 0.5, 0.8)
-    convert(after, dead - felled, {Material.DEAD_WOOD: 0.8, Material.GRASS: 0.2}, (Material.CONIFER,))
-    convert(after, felled, _felled(rng), (Material.CONIFER,))
+    convert(after, DEAD * (dead - felled), {Material.DEAD_WOOD: 0.8, Material.GRASS: 0.2}, (Material.CONIFER,))
+    convert(after, felled, _felled(nature, rng), (Material.CONIFER,))
 
 
 def _floods(ground: Ground, nature: Nature, rng: np.random.Generator) -> None:

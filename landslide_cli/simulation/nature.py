@@ -40,6 +40,10 @@ CHANCE: Final[Mapping[Change, float]] = {
 """Share of the events that have each kind of change."""
 RARE: Final = frozenset((Change.CLEAR_CUT, Change.QUARRY, Change.ROAD))
 """Changes of small places, of which there may be more."""
+DRIFT: Final = (0.03, 0.24)
+"""`Nature.drift` a few days apart, and a year, when forest that nothing happened to differs by half (B04)."""
+RESTLESS: Final = 0.7
+"""`Nature.restless` a year apart."""
 USUAL: Final[Mapping[Change, float]] = dict.fromkeys(Change, 1.0)
 """How many times as often as usual there is each kind of change."""
 
@@ -79,6 +83,12 @@ class Nature:
     """Share of the clear-cuts that are strips side by side."""
     growing: float = 0.0
     """Share of the clear-cuts that lie beside an older one."""
+    slash: tuple[float, float] = (0.2, 0.7)
+    """Share of dead wood, the rest is dry grass, between the soil and the green where trees were felled."""
+    more_cuts: float = 0.0
+    """Smaller ones around each clear-cut, on average."""
+    forest_edge: float = 1.0
+    """How wide the edges of the forest are; 1 where nobody tends them, 0.2 where fields or meadows end at a line."""
     leafless: tuple[float, float] = (0.0, 0.0)
     """Share of the broadleaf canopy without leaves, before and after."""
     dry: tuple[float, float] = (0.0, 0.0)
@@ -105,6 +115,11 @@ class Nature:
     """Share of the forest's compartments that are of another age or kind than what grows there."""
     sea: float = 0.0
     """Quantile of the elevation up to which there is sea."""
+
+    @property
+    def restless(self) -> float:
+        """Share of the grain, by variance, that each date has for itself: crowns under another sun, in other leaf."""
+        return RESTLESS * self.drift / DRIFT[1]
 
 
 PLAIN: Final = Nature()
@@ -167,12 +182,12 @@ def draw_nature(rng: np.random.Generator, more_changes: Mapping[Change, float] =
     # From pine to old spruce, which is darker, above all in the shortwave infrared.
     materials[Material.CONIFER] += rng.uniform(0.0, 1.6) * np.array((-0.2, 0.0, 0.25, 0.0), np.float32)
     palette = rng.choice(len(FRESH), 3, p=(0.26, 0.2, 0.24, 0.15, 0.15))
-    shift = rng.choice((0.15, 0.4, 1.0), p=(0.45, 0.45, 0.1))
+    shift = rng.choice((0.15, 0.5, 1.0), p=(0.4, 0.5, 0.1))
+    drift = float(np.exp(rng.uniform(*np.log(DRIFT))))
     return Nature(
         spectra=np.clip(tinted(SPECTRA, materials), 0.003, 0.95),
         tint=float(rng.uniform(0.03, 0.09)),
-        # A few days apart little differs; a year apart forest that nothing happened to differs by half (B04).
-        drift=float(np.exp(rng.uniform(np.log(0.03), np.log(0.24)))),
+        drift=drift,
         fresh=(FRESH[palette[0]], FRESH[palette[1]], FRESH[palette[2]]),
         # Some events leave a scar here and there, others strip whole slopes.
         fresh_share=float(np.exp(rng.uniform(np.log(0.004), np.log(0.25)))),
@@ -187,6 +202,9 @@ def draw_nature(rng: np.random.Generator, more_changes: Mapping[Change, float] =
         unevenness=0.55,
         strips=0.3,
         growing=0.5,
+        slash=(0.0, float(rng.uniform(0.3, 0.7))),
+        more_cuts=float(rng.uniform(0.0, 7.0)),
+        forest_edge=float(rng.uniform(0.15, 1.0)),
         leafless=(float(leafless[0]), float(leafless[1])),
         dry=(float(dry[0]), float(dry[1])),
         snow_above=snow,
@@ -196,7 +214,7 @@ def draw_nature(rng: np.random.Generator, more_changes: Mapping[Change, float] =
         mistakes=float(rng.uniform(1.0, 2.2)),
         shadows=True,
         surface_model=True,
-        canopy_m=float(rng.uniform(8.0, 28.0)),
+        canopy_m=float(rng.uniform(8.0, 34.0)),
         conifers=float(rng.normal(0.2, 0.8)),
         managed=float(rng.uniform(0.1, 0.6)) if rng.random() < 0.5 else 0.0,
         sea=float(rng.uniform(0.05, 0.2)) if rng.random() < 0.12 else 0.0,

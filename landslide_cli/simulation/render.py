@@ -121,6 +121,8 @@ def render(world: World, acquisition: Acquisition, rng: np.random.Generator) -> 
 
     brightness = world.brightness_after if acquisition.after_event else world.brightness
     factor = brightness * (1.0 + 0.025 * fractal(shape, rng, exponent=1.2))
+    if nature.restless:
+        factor = factor * world.passing_brightness(shares, rng)
     sunlight = relative_sunlight(terrain, acquisition.sun_zenith_deg, acquisition.sun_azimuth_deg)
     if nature.shadows:
         sunlight *= ~cast_shadow(terrain, acquisition.sun_zenith_deg, acquisition.sun_azimuth_deg)

@@ -23,6 +23,8 @@ EDGE_PX: Final = 1.5
 """Deviation of the blur between classes of land cover: the cells of a map are no edges of the ground."""
 PLOUGHED_DEG: Final = 20.0
 """Fields with straight edges end here; steeper cropland is terraces, which look like open land at 10 m."""
+LOWEST: Final = -1.5
+"""Least of the noise that decides where there is forest."""
 WAVER_PX: Final = 1.2
 """How far, as a deviation, the edges of forest compartments are from straight."""
 FORESTRY_DEG: Final = 32.0
@@ -67,7 +69,7 @@ def make_surface(terrain: Terrain, rng: np.random.Generator, nature: Nature = PL
     slope = terrain.slope_deg(1.5)
     ground = bare_ground(terrain)
     before, after = ground.before, ground.after
-    _hills(before, terrain, slope, rng, nature.conifers)
+    _hills(before, terrain, slope, rng, nature)
     if nature.managed:
         _forestry(before, slope, nature.managed, rng)
 
@@ -115,13 +117,18 @@ def _leaning(parts: Mapping[Cover, Floats], natural: float, steep: Floats) -> Fl
     return leaning
 
 
-def _hills(shares: Floats, terrain: Terrain, slope_deg: Floats, rng: np.random.Generator, conifers: float) -> None:
+def _hills(shares: Floats, terrain: Terrain, slope_deg: Floats, rng: np.random.Generator, nature: Nature) -> None:
     """Forest on slopes, grass and shrubs in patches, bare soil and rock where it is steep."""
     shape = terrain.shape
     east, north = terrain.gradient(3.0)
     # Sunny slopes are drier; which side that is does not matter for a made-up place.
     dryness = 0.6 * fractal(shape, rng, exponent=2.6) + 0.5 * north / 0.4 + 0.2 * east / 0.4
-    patches = fractal(shape, rng, exponent=2.2, shortest_px=4)
+    # Where the forest ends at a line there are few small gaps in it.
+    tended = 1.0 - nature.forest_edge
+    patches = fractal(shape, rng, exponent=2.2 + tended, shortest_px=4.0 + 8.0 * tended)
+    if nature is not PLAIN:
+        # The rare depths of the noise would be holes of a pixel in dense forest.
+        patches = np.maximum(patches, LOWEST)
     height = terrain.elevation_m - gaussian_filter(terrain.elevation_m, 60.0, mode="nearest")
     # One place is wooded, another is grazed.
     natural = rng.uniform(-0.3, 0.9)
@@ -130,8 +137,10 @@ def _hills(shares: Floats, terrain: Terrain, slope_deg: Floats, rng: np.random.G
     leaning: Sequence[float | Floats] = (natural, 0.0, 0.0)
     if parts:
         leaning = tuple(_leaning(parts, natural, steep))
-    forest = ramp(steep + 0.9 * patches - 0.7 * dryness + leaning[0], -0.45, 0.35)
-    conifer = ramp(fractal(shape, rng, exponent=2.4, shortest_px=4) + height / 160.0 + conifers, 0.2, 0.6)
+    edge = 0.4 * nature.forest_edge
+    forest = ramp(steep + 0.9 * patches - 0.7 * dryness + leaning[0], -0.05 - edge, -0.05 + edge)
+    kinds = fractal(shape, rng, exponent=2.4, shortest_px=4.0 + 8.0 * tended)
+    conifer = ramp(kinds + height / 160.0 + nature.conifers, 0.2, 0.6)
     dry = ramp(dryness + 0.4 * fractal(shape, rng, exponent=1.6), -0.8, 1.6)
     bare = ramp(fractal(shape, rng, exponent=1.8) + 0.35 * dryness + leaning[1], 1.75, 2.3)
     rock = ramp(slope_deg + 3.0 * fractal(shape, rng, exponent=1.5) + leaning[2], 44.0, 52.0)
@@ -159,7 +168,7 @@ def _forestry(shares: Floats, slope_deg: Floats, managed: float, rng: np.random.
     # Lines of forest management follow the ground, and trees do not end at a line.
     uneven = [WAVER_PX * fractal(slope_deg.shape, rng, exponent=2.0, longest_px=30)[rows, columns] for _ in range(2)]
     number, compartment = _parcels(rows + uneven[0], columns + uneven[1], slope_deg.shape, rng)
-    density = np.clip(1.0 + 0.25 * fractal(slope_deg.shape, rng, exponent=2.0, shortest_px=4), 0.0, 1.1)
+    density = np.clip(1.0 + 0.15 * fractal(slope_deg.shape, rng, exponent=2.0, shortest_px=8), 0.0, 1.1)
     kinds: Sequence[tuple[float, Mapping[Material, float]]] = (
         (0.85, {m.GRASS: 0.4, m.DRY_GRASS: 0.4, m.SOIL: 0.2}),
         (0.7, {m.GRASS: 0.55, m.CONIFER: 0.3, m.DRY_GRASS: 0.15}),

@@ -8,7 +8,7 @@ import numpy.typing as npt
 from scipy.ndimage import gaussian_filter
 from scipy.spatial import cKDTree
 
-from landslide_cli.simulation.arrays import Codes, Floats, fractal
+from landslide_cli.simulation.arrays import Codes, Floats, fractal, ramp
 from landslide_cli.simulation.landslides import Outline, Scars, make_scars
 from landslide_cli.simulation.nature import PLAIN, Nature
 from landslide_cli.simulation.spectra import AXES, PLANTS, ROUGHNESS, Material
@@ -21,7 +21,9 @@ HOUSE_M = 8.0
 """Height of what has a roof."""
 STAND_GROWTH = (0.4, 1.1)
 """Height of the trees of a stand, grown-up ones have 1."""
-CROWNS = 0.06
+CLOSED = (0.15, 0.35)
+"""Share of trees from which a forest starts to be, and is, as high as its trees."""
+CROWNS = 0.015
 """Deviation of it inside a stand, from pixel to pixel."""
 
 
@@ -38,7 +40,7 @@ class World:
     after: Floats
     """(materials, h, w) shares after the event, landslides included."""
     brightness: Floats
-    """(h, w) factor on reflectance before the event: canopy, soil moisture, age of plants."""
+    """(h, w) factor on reflectance before the event that lasts: canopy, soil moisture, age of plants."""
     brightness_after: Floats
     """The same after it: another one where something else covers the ground, darker or brighter on fresh soil."""
     stands: npt.NDArray[np.int32]
@@ -68,9 +70,15 @@ class World:
 
     def standing_m(self, shares: Floats) -> Floats:
         """Height (h, w) float32 of trees and houses where `shares` (materials, h, w) cover the ground."""
-        trees = shares[[Material.CONIFER, Material.BROADLEAF, Material.LEAFLESS]].sum(axis=0)
+        # A forest that is thinner is not lower: only where most trees are gone light falls to the ground.
+        trees = ramp(shares[[Material.CONIFER, Material.BROADLEAF, Material.LEAFLESS]].sum(axis=0), *CLOSED)
         canopy_m = np.float32(self.nature.canopy_m) * self.growth
         return np.asarray(canopy_m * trees + np.float32(HOUSE_M) * shares[Material.ROOF])
+
+    def passing_brightness(self, shares: Floats, rng: np.random.Generator) -> Floats:
+        """Factor (h, w) float32 that one date has for itself where `shares` (materials, h, w) cover the ground."""
+        passing = self.coarseness * np.float32(self.nature.restless**0.5)
+        return _brightness(shares, passing * _grain(self.terrain.shape, rng))
 
 
 def make_world(
@@ -96,11 +104,12 @@ def make_world(
     plain = nature is PLAIN
     grain = _grain(terrain.shape, rng)
     coarseness = _coarseness(terrain.shape, rng, nature.unevenness)
-    brightness = brightness_after = _brightness(before, coarseness * grain)
+    lasting = coarseness * np.float32((1.0 - nature.restless) ** 0.5)
+    brightness = brightness_after = _brightness(before, lasting * grain)
     if not plain:
         new = 0.5 * np.abs(after - before).sum(axis=0)
         grain = (1.0 - new) * grain + new * _grain(terrain.shape, rng)
-        brightness_after = _brightness(after, coarseness * grain / np.hypot(1.0 - new, new))
+        brightness_after = _brightness(after, lasting * grain / np.hypot(1.0 - new, new))
     shade = np.asarray(1.0 + scars.cover * (scars.brightness - 1.0), dtype=np.float32)
     stands = np.zeros(terrain.shape, np.int32) if plain else _stands(terrain.shape, rng)
     tint = None if plain else np.float32(nature.tint) * variation(stands, rng)
@@ -132,7 +141,9 @@ def _coarseness(shape: tuple[int, int], rng: np.random.Generator, unevenness: fl
 
 def _growth(stands: npt.NDArray[np.int32], rng: np.random.Generator) -> Floats:
     """Height (h, w) of the trees, 1 for those that are grown up; never less than a tenth."""
-    age = rng.uniform(*STAND_GROWTH, int(stands.max()) + 1).astype(np.float32)
+    youngest, oldest = STAND_GROWTH
+    # Trees are fast at first and tall for long.
+    age = (oldest - (oldest - youngest) * rng.uniform(size=int(stands.max()) + 1) ** 2).astype(np.float32)
     crowns = fractal((stands.shape[0], stands.shape[1]), rng, exponent=0.7)
     return np.asarray(np.maximum(age[stands] + CROWNS * crowns, 0.1), dtype=np.float32)
 

@@ -1,19 +1,22 @@
-"""Draw simulated beside real windows: `python tests/benchmarks/simulation_sheet.py SIMULATED EVENTS SHEET.png`.
+"""Draw simulated beside real windows: `python tests/benchmarks/simulation_sheet.py SHEET.png`.
 
 Each row has a simulated window and a real one, which is left and which right by chance; the key is printed. Of each:
 before and after in true colour (B04, B03, B02), before and after with infrared (B12, B08, B04), stretched between its
-own dark and bright. Like with like: in the real ones forest was felled, so simulated ones are taken where it was and
-nothing else changed but fields, as green, as moist and as free of haze. A table says in figures what the eye sees.
+own dark and bright. A table says in figures what the eye sees.
 
-SIMULATED is what `landslide simulate` made, EVENTS the events fetched from it by the same names. `--real FOLDER` has
-images of twelve bands in `pre/` and `post/` under the same names; without it those of ../shared/data beside the
-checkout, forest in Czechia.
+Like with like: the real pairs show forest in Czechia that was felled between a September and the next. So events are
+simulated there, on low hills with conifers, under the sun of that month, with the drift of a year, and of their windows
+those are taken that are as green, as moist and as free of haze, with as much of the forest lost. They stay in `--work`.
+`--real FOLDER` has images of twelve bands in `pre/` and `post/` under the same names; without it those of
+../shared/data beside the checkout.
 """
 
 import argparse
 import sys
 import warnings
 from collections.abc import Iterator
+from dataclasses import replace
+from datetime import date
 from pathlib import Path
 
 import numpy as np
@@ -23,21 +26,36 @@ from numpy.typing import NDArray
 from rasterio.errors import NotGeoreferencedWarning
 from rasterio.vrt import WarpedVRT
 from rasterio.warp import Resampling, aligned_target, calculate_default_transform, transform_bounds
+from scipy.ndimage import binary_dilation
 from simulation import DATA
 
+from landslide_cli.cli import console
+from landslide_cli.config import FetchConfig
 from landslide_cli.imagery.aoi import utm_at
 from landslide_cli.imagery.bands import BANDS, GSD_M
-from landslide_cli.simulation.nature import Change
-from weights import changes_of, landslides_of, with_truth
+from landslide_cli.simulation.arrays import fractal
+from landslide_cli.simulation.catalog import terrain_shape, write_catalog
+from landslide_cli.simulation.landcover import Cover
+from landslide_cli.simulation.nature import DRIFT, Change, Nature, draw_nature
+from landslide_cli.simulation.terrain import make_terrain
+from landslide_cli.workflows.fetch import fetch
+from weights import landslides_of, with_truth
 
 SIDE_PX = 32
 """Of a window, pixels of 10 m."""
 ROWS = 8
 LARGER = 5
 GAP_PX = 6
-FELLED = (Change.CLEAR_CUT, Change.DIEBACK)
-FELLED_SHARE = (0.03, 0.5)
-"""Of a simulated window."""
+SIMULATED_PX = 512
+LOST = 1.5
+"""Rise of B11 with which forest is lost, wholly or in part."""
+PLACE = (12.0, 49.5)
+"""Longitude and latitude."""
+DAY = date(2020, 9, 10)
+LOWERED = 0.25
+"""Factor on the relief of made-up mountains."""
+WOODED_FROM = -1.2
+"""Of a field of deviation 1: nine tenths of the ground are forest, the rest is farmed."""
 HAZY = (550, 1100)
 """B02 x 10000: a window has haze, or remains of clouds, if its mean or its brightest pixel on one date is above."""
 COMPOSITES = (("B04", "B03", "B02"), ("B12", "B08", "B04"))
@@ -49,9 +67,9 @@ Pair = NDArray[np.float32]
 def main() -> None:
     """Cut windows, draw some, measure all."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("simulated", type=Path)
-    parser.add_argument("events", type=Path)
     parser.add_argument("sheet", type=Path)
+    parser.add_argument("--work", type=Path, default=Path("sheet"), help="keeps the simulated events")
+    parser.add_argument("--events", type=int, default=12)
     parser.add_argument("--real", type=Path, default=DATA / "vegetation_loss_pairs")
     parser.add_argument("--seed", type=int, default=0, help="which windows, and on which side")
     options = parser.parse_args()
@@ -59,14 +77,14 @@ def main() -> None:
     real = [pair for images in real_images(options.real) for pair in windows(*images) if not hazy(pair)]
     if not real:
         sys.exit(f"no pair of at least {SIDE_PX} x {SIDE_PX} px without haze in {options.real}; give --real")
-    low, high = np.percentile([plants(pair) for pair in real], [5, 95], axis=0)
+    low, high = np.percentile([traits(pair) for pair in real], [5, 95], axis=0)
     simulated = [
         pair
-        for pair in felled_windows(options.simulated, options.events)
-        if not hazy(pair) and (low <= (grown := plants(pair))).all() and (grown <= high).all()
+        for pair in simulated_windows(options.work, options.events)
+        if not hazy(pair) and (low <= (its := traits(pair))).all() and (its <= high).all()
     ]
     if not simulated:
-        sys.exit(f"no clear window of felled forest in {options.events} is as green and moist as the real ones")
+        sys.exit("no simulated window is like the real ones; give more --events")
     rng.shuffle(simulated)
     rng.shuffle(real)
     typer.echo(f"{len(simulated)} simulated and {len(real)} real windows of {SIDE_PX} x {SIDE_PX} px")
@@ -77,17 +95,46 @@ def main() -> None:
     measure(simulated, real)
 
 
-def felled_windows(simulated: Path, events: Path) -> Iterator[Pair]:
-    """Windows of simulated events in which forest was felled and nothing else changed but fields."""
-    for event, made, clear in with_truth(simulated, events):
-        codes, landslides = changes_of(event, made), landslides_of(event, made)
-        images = np.stack([on_ground(event.path(side)) for side in ("pre", "post")])
-        others = [kind for kind in Change if kind not in (*FELLED, Change.FIELD)]
-        seen = clear & ~landslides & ~np.isin(codes, others)
-        felled = np.isin(codes, FELLED).astype(np.float32)
-        for pair in windows(np.concatenate([images, np.broadcast_to(felled, (2, 1, *felled.shape))], axis=1), seen):
-            if FELLED_SHARE[0] < pair[0, -1].mean() < FELLED_SHARE[1]:
-                yield pair[:, :-1]
+def simulated_windows(work: Path, events: int) -> Iterator[Pair]:
+    """Windows without a landslide of so many events, simulated into `work` unless they are there."""
+    made, fetched = work / "simulated", work / "events"
+    with console.working(verbose=False) as progress:
+        for seed in range(events):
+            name = f"event-{seed}"
+            if (fetched / name).exists():
+                continue
+            rng = np.random.default_rng((seed, 50))
+            terrain = make_terrain(terrain_shape(PLACE, (SIMULATED_PX, SIMULATED_PX)), rng)
+            wooded = fractal(terrain.shape, rng, exponent=3.0) > WOODED_FROM
+            terrain = replace(
+                terrain,
+                elevation_m=terrain.elevation_m * np.float32(LOWERED),
+                cover=np.where(wooded, Cover.TREES, Cover.CROPLAND).astype(np.uint8),
+            )
+            catalog = write_catalog(
+                made / name, seed=seed, shape=(SIMULATED_PX, SIMULATED_PX), event_date=DAY, centre=PLACE,
+                cloudy_scenes=0, nature=felled_nature(rng), terrain=terrain,
+            )  # fmt: skip
+            day = DAY.isoformat()
+            fetch(FetchConfig(fetched / name, day, aoi=str(catalog.aoi), catalog=str(catalog.items)), progress)
+    for event, folder, clear in with_truth(made, fetched):
+        landslides = binary_dilation(landslides_of(event, folder), iterations=2)
+        yield from windows(np.stack([on_ground(event.path(side)) for side in ("pre", "post")]), clear & ~landslides)
+
+
+def felled_nature(rng: np.random.Generator) -> Nature:
+    """An event with the weather and woods of the real pairs; all else is drawn as for any other."""
+    return replace(
+        draw_nature(rng),
+        changes={
+            Change.CLEAR_CUT: rng.uniform(1.0, 8.0),
+            Change.DIEBACK: rng.uniform(0.1, 0.6),
+            Change.FIELD: rng.uniform(0.05, 0.6),
+        },
+        conifers=rng.uniform(0.5, 2.0), canopy_m=rng.uniform(18.0, 34.0), managed=rng.uniform(0.1, 0.6),
+        drift=rng.uniform(0.5, 1.0) * DRIFT[1], misregistration_px=0.5, leafless=(0.0, 0.0), dry=(0.0, 0.0),
+        snow_above=(1.0, 1.0), haze=(0.4, 0.4), air=0.0, sea=0.0, fresh_share=0.004, failing_share=0.0,
+    )  # fmt: skip
 
 
 def real_images(folder: Path) -> Iterator[tuple[Pair, NDArray[np.bool_]]]:
@@ -123,10 +170,14 @@ def windows(images: Pair, seen: NDArray[np.bool_]) -> Iterator[Pair]:
                 yield images[:, :, *box].copy()
 
 
-def plants(pair: Pair) -> NDArray[np.float32]:
-    """Mean NDVI and NDMI before, which tell how much grows there and how moist it is; (2,)."""
+def traits(pair: Pair) -> NDArray[np.float32]:
+    """How much grows there before, how moist it is, leaves or needles, and how much of it is lost; (4,).
+
+    Mean NDVI, NDMI and B08 before, and the share of pixels whose B11 has risen by `LOST`.
+    """
     red, infrared, shortwave = (pair[0, BANDS.index(band)] for band in ("B04", "B08", "B11"))
-    return np.array([((infrared - other) / (infrared + other)).mean() for other in (red, shortwave)])
+    indices = [((infrared - other) / (infrared + other)).mean() for other in (red, shortwave)]
+    return np.array([*indices, infrared.mean(), (pair[1, BANDS.index("B11")] > LOST * shortwave).mean()])
 
 
 def hazy(pair: Pair) -> bool:
