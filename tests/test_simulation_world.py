@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from scipy.ndimage import mean
+from scipy.ndimage import label, mean
 
 from landslide_cli.simulation.nature import DRIFT, RESTLESS, Nature
 from landslide_cli.simulation.spectra import FRESH, ROUGHNESS, Material
@@ -111,6 +111,12 @@ def test_each_date_has_a_part_of_the_grain_for_itself(world: World, varied: Worl
     assert np.corrcoef(dates[0][forest], dates[1][forest])[0, 1] == pytest.approx(0.6, abs=0.1)
     # All in all there is as much of it as where all lasts.
     assert dates[0][forest].std() == pytest.approx(np.log(varied.brightness)[forest].std(), rel=0.1)
+
+
+def test_a_stand_hangs_together(varied: World) -> None:
+    stands = np.unique(varied.stands)
+    pieces = sum(label(varied.stands == stand)[1] for stand in stands)
+    assert pieces < 4 * len(stands)
 
 
 def test_trees_of_a_stand_are_of_one_age(world: World, varied: World) -> None:

@@ -167,7 +167,7 @@ def _stands(shape: tuple[int, int], rng: np.random.Generator) -> npt.NDArray[np.
     """The stand of each pixel: ragged patches of 15 ha on average."""
     patches = max(shape[0] * shape[1] // 1500, 1)
     rows, columns = np.indices(shape, dtype=np.float32)
-    ragged = [6.0 * fractal(shape, rng, exponent=2.2, longest_px=60) for _ in range(2)]
+    ragged = [6.0 * fractal(shape, rng, exponent=2.2, shortest_px=20, longest_px=60) for _ in range(2)]
     _, patch = cKDTree(rng.uniform((0, 0), shape, (patches, 2))).query(
         np.stack([rows + ragged[0], columns + ragged[1]], axis=-1)
     )
