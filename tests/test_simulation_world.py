@@ -126,4 +126,5 @@ def test_trees_of_a_stand_are_of_one_age(world: World, varied: World) -> None:
     assert ages.std() > 0.1
     assert np.ptp(ages) < 1.0
     within = varied.growth - ages[stand.reshape(varied.stands.shape)]
+    assert within.std() < 0.5 * ages.std()
     assert within.std() == pytest.approx(CROWNS, rel=0.2)

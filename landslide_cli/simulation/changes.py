@@ -125,17 +125,31 @@ def _clear_cuts(ground: Ground, nature: Nature, rng: np.random.Generator) -> Non
             left_from = rng.uniform(1.6, 2.6)
             cut *= ramp(left, left_from + 0.3, left_from - 0.3)
         convert(after, cut, _felled(nature, rng), TREES)
-        row, column = float(rows[place]), float(columns[place])
-        for _ in range(rng.poisson(nature.more_cuts) if nature.more_cuts else 0):
-            # From one to the next: what stands between them is felled last.
-            smaller, heading = rng.uniform(*SMALLER_PX, 2), rng.uniform(0.0, 2.0 * np.pi)
-            away_px = rng.uniform(0.7, 1.6) * (half.mean() + smaller.mean())
-            row, column = row + away_px * np.sin(heading), column + away_px * np.cos(heading)
-            u, v = _turned(forest.shape, (row, column), angle + rng.normal(0.0, 0.15))
-            cut, mixture = _opening(u, v, smaller, waver, rng.uniform(*THINNED)), _felled(nature, rng)
-            for shares in (before, after) if rng.random() < nature.growing else (after,):
-                convert(shares, cut, mixture, TREES)
-            half = smaller
+        if nature.more_cuts:
+            _smaller_cuts(ground, nature, rng, (rows[place], columns[place]), angle, half, waver)
+
+
+def _smaller_cuts(
+    ground: Ground,
+    nature: Nature,
+    rng: np.random.Generator,
+    centre: Sequence[float],
+    angle: float,
+    half_px: Distances,
+    waver: Floats | float,
+) -> None:
+    """Cuts around one at `centre` (row, column) that reaches `half_px` along axes turned by `angle`; some are older."""
+    row, column = centre
+    for _ in range(rng.poisson(nature.more_cuts)):
+        # From one to the next: what stands between them is felled last.
+        smaller_px, heading = rng.uniform(*SMALLER_PX, 2), rng.uniform(0.0, 2.0 * np.pi)
+        away_px = rng.uniform(0.7, 1.6) * (half_px.mean() + smaller_px.mean())
+        row, column = row + away_px * np.sin(heading), column + away_px * np.cos(heading)
+        u, v = _turned(ground.terrain.shape, (row, column), angle + rng.normal(0.0, 0.15))
+        cut, mixture = _opening(u, v, smaller_px, waver, rng.uniform(*THINNED)), _felled(nature, rng)
+        for shares in (ground.before, ground.after) if rng.random() < nature.growing else (ground.after,):
+            convert(shares, cut, mixture, TREES)
+        half_px = smaller_px
 
 
 def _opening(u: Distances, v: Distances, half_px: Distances, waver: Floats | float, share: float) -> Floats:

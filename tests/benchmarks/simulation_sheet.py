@@ -96,7 +96,7 @@ def main() -> None:
 
 
 def simulated_windows(work: Path, events: int) -> Iterator[Pair]:
-    """Windows without a landslide of so many events, simulated into `work` unless they are there."""
+    """Windows without a landslide of the events in `work`; the first so many are simulated if they are not there."""
     made, fetched = work / "simulated", work / "events"
     with console.working(verbose=False) as progress:
         for seed in range(events):
