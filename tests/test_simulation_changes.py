@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from scipy.ndimage import binary_dilation, binary_opening, distance_transform_edt, label
+from scipy.ndimage import binary_dilation, binary_opening, distance_transform_edt, label, uniform_filter
 from scipy.spatial import ConvexHull
 
 from landslide_cli.simulation.arrays import Flags
@@ -52,12 +52,13 @@ def test_every_kind_changes_ground_and_is_named(terrain: Terrain, kind: Change) 
 
 
 def test_ragged_clear_cuts_have_longer_edges(terrain: Terrain) -> None:
-    edges = []
-    for ragged in (0.0, 0.4):
+    edges: dict[float, list[float]] = {0.0: [], 0.4: []}
+    for ragged, lengths in edges.items():
         nature = Nature(changes={Change.CLEAR_CUT: 1.0}, ragged=ragged)
-        cut = make_surface(terrain, np.random.default_rng(8), nature).changes == Change.CLEAR_CUT
-        edges.append((np.diff(cut, axis=0).sum() + np.diff(cut, axis=1).sum()) / np.sqrt(cut.sum()))
-    assert edges[1] > 1.1 * edges[0]
+        for seed in range(8):
+            cut = make_surface(terrain, np.random.default_rng(seed), nature).changes == Change.CLEAR_CUT
+            lengths.append((np.diff(cut, axis=0).sum() + np.diff(cut, axis=1).sum()) / np.sqrt(cut.sum()))
+    assert np.mean(edges[0.4]) > 1.1 * np.mean(edges[0.0])
 
 
 def test_clear_cuts_that_grow_lie_beside_older_ones_that_do_not_change(terrain: Terrain) -> None:
@@ -227,3 +228,26 @@ def test_the_same_chance_makes_the_same_change(terrain: Terrain) -> None:
     change_ground(unmarked, Nature(changes={}), np.random.default_rng(0))
     assert not unmarked.changes.any()
     assert np.array_equal(unmarked.after, kept)
+
+
+def test_earlier_clear_cuts_green_up() -> None:
+    level = Terrain(*np.full((3, 200, 200), 500, np.float32))
+    nature = Nature(changes={Change.CLEAR_CUT: 1.0}, growing=1.0, ragged=0.25)
+    grass_before, grass_after = 0.0, 0.0
+    for seed in range(4):
+        ground = in_forest(level, nature, seed)
+        old = ground.before[Material.CONIFER] < 0.3
+        assert old.any()
+        assert (ground.after[Material.GRASS] - ground.before[Material.GRASS])[old].mean() > 0.0
+        grass_before += ground.before[Material.GRASS, old].mean()
+        grass_after += ground.after[Material.GRASS, old].mean()
+    assert grass_after > grass_before + 0.2
+
+
+def test_a_road_is_as_wide_aslant_as_along_the_pixels() -> None:
+    level = Terrain(*np.full((3, 300, 300), 500, np.float32))
+    road = lines(level, 1, np.random.default_rng(1), 0.3)
+    # On level ground it bends as it likes; along all of it there is as much of it in the pixels around.
+    along = uniform_filter(road, 5)[road > 0.5 * road.max()]
+    assert along.size > 50
+    assert along.std() < 0.25 * along.mean()

@@ -115,3 +115,45 @@ def test_trees_shade_the_clearing_on_the_side_away_from_the_sun() -> None:
         assert shade.sum() == pytest.approx(40, abs=1)
     assert rim_shade(canopy_m, 63.43, 90.0).sum() == pytest.approx(80, abs=1)
     assert not rim_shade(np.full((20, 20), 15.0, np.float32), 60.0, 10.0).any()
+
+
+def test_a_rim_of_shade_is_as_wide_on_a_finer_grid() -> None:
+    shaded = []
+    for finer in (1, 2):
+        canopy_m = np.full((60 * finer, 60 * finer), 20.0, np.float32)
+        canopy_m[20 * finer : 40 * finer, 20 * finer : 40 * finer] = 0.0
+        shaded.append(rim_shade(canopy_m, 45.0, 120.0, 10.0 / finer).sum() / finer**2)
+    assert shaded[0] == pytest.approx(shaded[1], rel=0.1)
+
+
+def test_light_comes_through_the_trees_at_the_edge_of_a_forest(world: World) -> None:
+    shares = np.zeros_like(world.before)
+    shares[Material.GRASS] = 1.0
+    shares[Material.GRASS, :, :200], shares[Material.CONIFER, :, :200] = 0.0, 1.0
+    flat = replace(world.terrain, elevation_m=np.zeros_like(world.terrain.elevation_m))
+    nature = replace(world.nature, shadows=True, canopy_m=25.0, haze=(0.0, 0.0))
+    edge = replace(world, before=shares, terrain=flat, nature=nature, brightness=np.ones_like(world.brightness))
+    # The sun in the west: grass in the first pixels east of the trees is shaded.
+    infrared = render(
+        edge, replace(BEFORE, sun_zenith_deg=45.0, sun_azimuth_deg=270.0, cloud_share=0.0), np.random.default_rng(1)
+    ).reflectance[BANDS.index("B08")]
+    rim, open_land = infrared[:, 200], np.median(infrared[:, 250])
+    assert np.median(rim) < 0.6 * open_land
+    # Nowhere is it night, and not everywhere as dark.
+    assert rim.min() > 0.1 * open_land
+    assert rim.std() > 0.05 * open_land
+
+
+def test_what_is_left_of_the_haze_changes_blue_far_more_than_infrared(world: World) -> None:
+    left = replace(world, nature=replace(world.nature, left_haze=0.0075))
+    changes = []
+    for seed in range(8):
+        scenes = [render(each, BEFORE, np.random.default_rng(seed)).reflectance for each in (world, left)]
+        forest = world.before[Material.CONIFER] > 0.8
+        assert forest.sum() > 200
+        changes.append(
+            [np.median(np.log(np.maximum(b, 1e-4) / np.maximum(a, 1e-4))[forest]) for a, b in zip(*scenes, strict=True)]
+        )
+    blue, infrared = np.std(changes, axis=0)[[BANDS.index("B02"), BANDS.index("B08")]]
+    assert blue > 0.05
+    assert blue > 5 * infrared

@@ -6,7 +6,7 @@ from scipy.ndimage import uniform_filter
 
 from landslide_cli.simulation.ground import Ground
 from landslide_cli.simulation.landcover import UNKNOWN, Cover
-from landslide_cli.simulation.nature import Nature, draw_nature
+from landslide_cli.simulation.nature import PLAIN, Nature, draw_nature
 from landslide_cli.simulation.spectra import FRESH, Material
 from landslide_cli.simulation.surface import make_surface
 from landslide_cli.simulation.terrain import Terrain, make_terrain
@@ -164,3 +164,24 @@ def test_trees_hang_over_roads(terrain: Terrain) -> None:
             seen[wooded].extend(paved[where & (paved > 0.01)])
     assert len(seen[True]) > 500 < len(seen[False])
     assert 0.3 < np.mean(seen[True]) / np.mean(seen[False]) < 0.9
+
+
+def test_edges_of_fields_run_through_pixels_where_nature_is_not_plain(terrain: Terrain) -> None:
+    level_m = np.random.default_rng(0).normal(300.0, 0.1, terrain.shape).astype(np.float32)
+    far_m = np.full(terrain.shape, 9000.0, np.float32)
+    cropland = np.full(terrain.shape, Cover.CROPLAND, np.uint8)
+    fields = replace(terrain, elevation_m=level_m, river_m=far_m, cover=cropland)
+    steps = []
+    for nature in (PLAIN, Nature(changes={})):
+        crops = make_surface(fields, np.random.default_rng(8), nature).before[[Material.CROP, Material.STUBBLE]]
+        step = np.abs(np.diff(crops.sum(axis=0), axis=1))
+        steps.append(step[step > 0.1].mean())
+    assert steps[1] < 0.7 * steps[0]
+
+
+def test_no_forest_ends_within_less_than_a_pixel(terrain: Terrain) -> None:
+    tended = make_surface(terrain, np.random.default_rng(8), Nature(changes={}, forest_edge=0.01))
+    forest = tended.before[[Material.BROADLEAF, Material.CONIFER]].sum(axis=0)
+    hills = terrain.river_m > 1.2 * terrain.floor_m + 50
+    # Of a hundred pixels some seven lie at an edge of it.
+    assert ((forest > 0.1) & (forest < 0.8))[hills].mean() > 0.02

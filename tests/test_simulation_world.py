@@ -16,7 +16,7 @@ def world() -> World:
 @pytest.fixture(scope="module")
 def varied(world: World) -> World:
     """The same ground, not as plain."""
-    return make_world(world.terrain, np.random.default_rng(8), Nature(changes={}))
+    return make_world(world.terrain, np.random.default_rng(9), Nature(changes={}))
 
 
 def test_shares_add_up_to_one(world: World) -> None:
@@ -100,7 +100,7 @@ def test_a_thinner_forest_is_as_high_and_ground_with_few_trees_is_not(varied: Wo
 
 
 def test_each_date_has_a_part_of_the_grain_for_itself(world: World, varied: World) -> None:
-    restless = make_world(world.terrain, np.random.default_rng(8), Nature(changes={}, drift=0.4 * DRIFT[1] / RESTLESS))
+    restless = make_world(world.terrain, np.random.default_rng(9), Nature(changes={}, drift=0.4 * DRIFT[1] / RESTLESS))
     assert np.log(restless.brightness).var() == pytest.approx(0.6 * np.log(varied.brightness).var(), rel=0.01)
     dates = [
         np.log(restless.brightness * restless.passing_brightness(restless.before, np.random.default_rng(seed)))
@@ -128,3 +128,25 @@ def test_trees_of_a_stand_are_of_one_age(world: World, varied: World) -> None:
     within = varied.growth - ages[stand.reshape(varied.stands.shape)]
     assert within.std() < 0.5 * ages.std()
     assert within.std() == pytest.approx(CROWNS, rel=0.2)
+
+
+def test_trees_end_at_a_line_and_not_at_the_border_of_a_pixel(world: World) -> None:
+    rows, columns = np.indices(world.terrain.shape)
+    # An edge that runs aslant: part of the pixels on it is forest.
+    share = np.clip(0.5 + (columns - 200 - 0.3 * (rows - 165)) / 1.4, 0.0, 1.0).astype(np.float32)
+    shares = np.zeros_like(world.before)
+    shares[Material.CONIFER], shares[Material.GRASS] = share, 1.0 - share
+    coarse, fine = world.standing_m(shares), world.standing_m(shares, 2)
+    assert fine.shape == (660, 800)
+    off = []
+    for height_m, finer in ((coarse, 1), (fine, 2)):
+        # Where it starts to be high, row by row, in pixels of 10 m, against a straight line.
+        starts = (height_m > 0.5 * world.nature.canopy_m).argmax(axis=1) / finer
+        line = np.polyfit(np.arange(starts.size), starts, 1)
+        off.append((starts - np.polyval(line, np.arange(starts.size))).std())
+    assert off[1] < 0.6 * off[0]
+
+
+def test_the_grain_is_as_strong_as_nature_says(world: World, varied: World) -> None:
+    rough = make_world(world.terrain, np.random.default_rng(9), Nature(changes={}, grain=1.5))
+    assert np.log(rough.brightness) == pytest.approx(1.5 * np.log(varied.brightness), abs=1e-3)

@@ -42,6 +42,11 @@ TRACK_STEPS: Final = (40, 200)
 
 EDGE_PX: Final = 0.7
 """Half the width of the edge of a clear-cut, where some trees stand."""
+BESIDE: Final = (0.0, 2.0)
+"""How far from the middle of a clear-cut that of an earlier one lies, in half sides: it grows around or beside it."""
+GREENING: Final = (0.6, 0.3)
+"""Share of an earlier one that grass has come to cover at most, before the event and from then on; in Czechia 2019 the
+median spectrum of old cuts is that of half grass, a year later of 0.7, and new ones are of a fifth."""
 STRIP_PX: Final = (1.5, 3.5)
 """Half the width of a strip, which is usually twice as wide as the trees that sow it anew are high."""
 FELLED: Final = (0.85, 0.98)
@@ -98,32 +103,36 @@ def _clear_cuts(ground: Ground, nature: Nature, rng: np.random.Generator) -> Non
     Many lie beside one of years ago; groups of trees are left in some; smaller ones lie around, old and new, thinned
     and bare.
     """
-    terrain, before, after = ground.terrain, ground.before, ground.after
+    terrain, after = ground.terrain, ground.after
     forest = after[list(TREES)].sum(axis=0)
     rows, columns = np.nonzero((forest > 0.7) & (terrain.slope_deg(1.5) < 28.0))
     if rows.size == 0:
         return
     uneven = fractal(forest.shape, rng, exponent=2.6, shortest_px=5, longest_px=40) if nature.ragged else None
     left = fractal(forest.shape, rng, exponent=1.6, shortest_px=7, longest_px=20)
+    patches = fractal(forest.shape, rng, exponent=1.6, shortest_px=4, longest_px=30) if nature.ragged else left
     for _ in range(max(1, round(forest.size * GSD_M**2 / 1e6 * nature.changes[Change.CLEAR_CUT]))):
         place = rng.integers(rows.size)
         angle = rng.uniform(0.0, np.pi)
         u, v = _turned(forest.shape, (rows[place], columns[place]), angle)
         half = rng.uniform(4.0, 13.0, 2)
         waver = 0.0 if uneven is None else nature.ragged * rng.uniform() ** 2 * uneven
+        corners = rng.uniform(*nature.corners) if nature.corners else np.inf
         share = rng.uniform(*FELLED) if nature.ragged else FELLED[0]
         if nature.strips and rng.random() < nature.strips:
             half[0] = rng.uniform(*STRIP_PX)
             u = _repeated(u, rng.uniform(3.0, 5.0) * half[0], int(rng.integers(0, 3)))
         if rng.random() < nature.growing:
-            earlier = _opening(u + rng.uniform(1.0, 2.0) * half[0], v, half, waver, share)
-            mixture = _felled(nature, rng)
-            for shares in (before, after):
-                convert(shares, earlier, mixture, TREES)
-        cut = _opening(u, v, half, waver, share)
+            earlier = _opening(u + rng.uniform(*BESIDE) * half[0], v, half, corners, waver, share)
+            _fell_earlier(ground, nature, rng, earlier)
+        cut = _opening(u, v, half, corners, waver, share)
         if nature.ragged:
             left_from = rng.uniform(1.6, 2.6)
             cut *= ramp(left, left_from + 0.3, left_from - 0.3)
+            # Here all was cleared up, there it still lies, or grass has come.
+            part = ramp(patches, -0.8, 0.8)
+            convert(after, cut * part, _felled(nature, rng), TREES)
+            cut *= (1.0 - part) / np.maximum(1.0 - cut * part, 0.01)
         convert(after, cut, _felled(nature, rng), TREES)
         if nature.more_cuts:
             _smaller_cuts(ground, nature, rng, (rows[place], columns[place]), angle, half, waver)
@@ -146,15 +155,42 @@ def _smaller_cuts(
         away_px = rng.uniform(0.7, 1.6) * (half_px.mean() + smaller_px.mean())
         row, column = row + away_px * np.sin(heading), column + away_px * np.cos(heading)
         u, v = _turned(ground.terrain.shape, (row, column), angle + rng.normal(0.0, 0.15))
-        cut, mixture = _opening(u, v, smaller_px, waver, rng.uniform(*THINNED)), _felled(nature, rng)
-        for shares in (ground.before, ground.after) if rng.random() < nature.growing else (ground.after,):
-            convert(shares, cut, mixture, TREES)
+        corners = rng.uniform(*nature.corners) if nature.corners else np.inf
+        share = rng.uniform(*THINNED)
+        cut = _opening(u, v, smaller_px, corners, waver, share)
+        if rng.random() < nature.growing:
+            _fell_earlier(ground, nature, rng, cut)
+        else:
+            convert(ground.after, cut, _felled(nature, rng), TREES)
         half_px = smaller_px
 
 
-def _opening(u: Distances, v: Distances, half_px: Distances, waver: Floats | float, share: float) -> Floats:
-    """The share (h, w) of the trees felled inside of `half_px` along each of two axes, edges moved by `waver` of it."""
-    reach = np.maximum(np.abs(u) / half_px[0], np.abs(v) / half_px[1]) + waver
+def _fell_earlier(ground: Ground, nature: Nature, rng: np.random.Generator, cut: Floats) -> None:
+    """A cut (h, w) of some years ago: grass has come, and more of it until the image after the event."""
+    mixture = _felled(nature, rng)
+    for shares, grown in zip((ground.before, ground.after), np.cumsum(rng.uniform(0.0, GREENING)), strict=True):
+        convert(shares, cut, _grown_over(mixture, grown if nature.ragged else 0.0), TREES)
+
+
+def _grown_over(mixture: Mixture, share: float) -> Mixture:
+    """A mixture of which so much is grass instead."""
+    rest = {material: (1.0 - share) * part for material, part in mixture.items()}
+    return rest | {Material.GRASS: rest[Material.GRASS] + share}
+
+
+def _opening(
+    u: Distances, v: Distances, half_px: Distances, corners: float, waver: Floats | float, share: float
+) -> Floats:
+    """The share (h, w) of the trees felled inside of `half_px` along each of two axes, edges moved by `waver` of it.
+
+    `corners` is the exponent of a superellipse: 2 is an ellipse, infinity a rectangle.
+    """
+    longer, shorter = np.abs(u) / half_px[0], np.abs(v) / half_px[1]
+    reach = np.maximum(longer, shorter)
+    if np.isfinite(corners):
+        longer, shorter = reach, np.minimum(longer, shorter)
+        reach = longer * (1.0 + (shorter / np.maximum(longer, 1e-6)) ** corners) ** (1.0 / corners)
+    reach = reach + waver
     soft = EDGE_PX / half_px.min()
     return np.asarray(share * ramp(reach, 1.0 + soft, 1.0 - soft), dtype=np.float32)
 
@@ -308,7 +344,7 @@ def _walk(
     steps: tuple[int, int],
     rng: np.random.Generator,
 ) -> None:
-    """Set `hits` (h, w) to 1 along a road from `start` (row, column), a number of half pixels within `steps` long."""
+    """Add the length in pixels of a road from `start` (row, column) to `hits` (h, w); `steps` half pixels long."""
     height, width = hits.shape
     east, north = gradient
     row, column = start
@@ -322,9 +358,13 @@ def _walk(
         along = uphill + np.pi / 2 * (1.0 if np.sin(heading - uphill) > 0.0 else -1.0)
         heading += 0.35 * steep * np.sin(along - heading) + bends[step]
         row, column = row + 0.5 * np.sin(heading), column + 0.5 * np.cos(heading)
-        if not (0.0 <= row < height and 0.0 <= column < width):
+        if not (0.0 <= row < height - 1 and 0.0 <= column < width - 1):
             break
-        hits[int(row), int(column)] = 1.0
+        # Shared out by how near the middles of the pixels around are: a road that runs aslant is as wide everywhere.
+        r, c = int(row), int(column)
+        down, right = row - r, column - c
+        hits[r, c : c + 2] += 0.5 * (1.0 - down) * np.array((1.0 - right, right))
+        hits[r + 1, c : c + 2] += 0.5 * down * np.array((1.0 - right, right))
 
 
 def _widened(hits: Floats, width_px: float) -> Floats:

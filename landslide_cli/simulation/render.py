@@ -10,18 +10,23 @@ from scipy.ndimage import shift as moved
 from landslide_cli.imagery.bands import GSD_M
 from landslide_cli.simulation.arrays import Codes, Flags, Floats, fractal
 from landslide_cli.simulation.clouds import Clouds, classify, make_clouds
+from landslide_cli.simulation.grids import block_mean
 from landslide_cli.simulation.spectra import AXES, CLOUD, DIFFUSE, GREEN, HAZE, RAYLEIGH, Material
 from landslide_cli.simulation.terrain import Terrain
 from landslide_cli.simulation.world import World, variation
 
+FINER = 2
+"""Into so many parts, rows and columns each, pixels are cut where trees end: a rim of shade is narrower."""
 BLUR_PX = 0.5
 """Deviation of the sensor's point spread: of a wave of two pixels it keeps 0.29, where 0.15 to 0.3 are asked of it."""
-DRIFT = (0.5, 0.9, 1.7, 0.5)
+DRIFT = (0.5, 0.9, 1.2, 0.5)
 """How much brightness, greenness, wetness and redness change between dates, to each other."""
 GRAIN = 0.15
 """Share of that which is from pixel to pixel, on average."""
-NOISE = 0.0009
-"""Deviation of the sensor's additive noise, in reflectance."""
+LEFT_HAZE_VARIES = 0.7
+"""How much the haze that is left differs inside an image, to how much from image to image."""
+DARKEST = (0.8, 0.2)
+"""How much of the sun trees keep from the ground behind them: mean, and deviation along the edge of a forest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,23 +93,37 @@ def cast_shadow(terrain: Terrain, sun_zenith_deg: float, sun_azimuth_deg: float)
     return shadow
 
 
-def rim_shade(standing_m: Floats, sun_zenith_deg: float, sun_azimuth_deg: float) -> Floats:
+def rim_shade(standing_m: Floats, sun_zenith_deg: float, sun_azimuth_deg: float, gsd_m: float = GSD_M) -> Floats:
     """Share (h, w) of each pixel that what stands higher beside it shades: the dark rim of a clearing.
 
     Args:
         standing_m: (h, w) height of trees and houses.
         sun_zenith_deg: of the sun.
         sun_azimuth_deg: of the sun, clockwise from north.
+        gsd_m: of a pixel.
     """
-    rise_m = GSD_M / np.tan(np.radians(max(sun_zenith_deg, 5.0)))
+    rise_m = gsd_m / np.tan(np.radians(max(sun_zenith_deg, 5.0)))
     azimuth = np.radians(sun_azimuth_deg)
     shade = np.zeros_like(standing_m)
-    for distance in range(1, int(standing_m.max() / rise_m) + 2):
-        offset = (distance * np.cos(azimuth), -distance * np.sin(azimuth))
-        there = moved(standing_m, offset, order=1, mode="nearest")
+    reach_px = int(standing_m.max() / rise_m) + 2
+    edge = np.pad(standing_m, reach_px + 1, mode="edge")
+    for distance in range(1, reach_px):
+        there = _seen_from(edge, reach_px + 1, -distance * np.cos(azimuth), distance * np.sin(azimuth))
         # What is left of the shadow where it has come as far as the near side of the pixel.
         np.maximum(shade, (there - standing_m) / rise_m - (distance - 1), out=shade)
     return np.asarray(np.clip(shade, 0.0, 1.0), dtype=np.float32)
+
+
+def _seen_from(edge: Floats, margin_px: int, rows: float, columns: float) -> Floats:
+    """What lies so many `rows` and `columns` from each pixel of a field that `edge` has with a margin; interpolated."""
+    height, width = (size - 2 * margin_px for size in edge.shape)
+    top, left = int(np.floor(rows)), int(np.floor(columns))
+    there = np.zeros((height, width), np.float32)
+    for row, of_row in ((top, 1.0 - (rows - top)), (top + 1, rows - top)):
+        for column, of_column in ((left, 1.0 - (columns - left)), (left + 1, columns - left)):
+            corner = (slice(margin_px + row, None), slice(margin_px + column, None))
+            there += np.float32(of_row * of_column) * edge[corner][:height, :width]
+    return there
 
 
 def render(world: World, acquisition: Acquisition, rng: np.random.Generator) -> Scene:
@@ -135,8 +154,11 @@ def render(world: World, acquisition: Acquisition, rng: np.random.Generator) -> 
         reflectance *= np.exp(np.tensordot(AXES.T, world.tint + drift.astype(np.float32), axes=1))
     direct = sunlight
     if nature.shadows:
-        standing_m = world.standing_m(shares)
-        direct = sunlight * (1.0 - rim_shade(standing_m, acquisition.sun_zenith_deg, acquisition.sun_azimuth_deg))
+        standing_m = world.standing_m(shares, FINER)
+        shade = rim_shade(standing_m, acquisition.sun_zenith_deg, acquisition.sun_azimuth_deg, GSD_M / FINER)
+        # Light comes through the crowns, here more, there less.
+        dense = DARKEST[0] + DARKEST[1] * fractal(shape, rng, exponent=1.0)
+        direct = sunlight * (1.0 - block_mean(shade, FINER) * np.clip(dense, 0.0, 1.0))
     for index, diffuse in enumerate(DIFFUSE):
         reflectance[index] *= diffuse + (1.0 - diffuse) * direct
 
@@ -148,6 +170,9 @@ def render(world: World, acquisition: Acquisition, rng: np.random.Generator) -> 
         sun_azimuth_deg=acquisition.sun_azimuth_deg,
     )
     _veil(reflectance, clouds, nature.haze[acquisition.after_event], rng)
+    if nature.left_haze:
+        left = rng.normal() + LEFT_HAZE_VARIES * fractal(shape, rng, exponent=3.0)
+        reflectance += np.float32(nature.left_haze) * left * HAZE[:, None, None]
     if nature.air:
         # The same air seen twice is never the same.
         air = nature.air * rng.uniform(0.85, 1.15)
@@ -160,7 +185,7 @@ def render(world: World, acquisition: Acquisition, rng: np.random.Generator) -> 
         # Of a high order, as others blur: both images of a real pair are as sharp.
         reflectance = np.asarray(moved(reflectance, offset, order=5, mode="nearest"), dtype=np.float32)
     noise = rng.standard_normal(reflectance.shape, dtype=np.float32)
-    reflectance += noise * (np.float32(NOISE) + np.float32(0.008) * reflectance)
+    reflectance += noise * (np.float32(nature.noise) + np.float32(0.008) * reflectance)
     water = shares[Material.WATER] + shares[Material.MUDDY_WATER]
     dark = sunlight if nature.shadows else None
     scl = classify(clouds, scl_seen, water, rng, shares[Material.SNOW], dark, nature.mistakes)

@@ -17,6 +17,8 @@ from landslide_cli.simulation.nature import PLAIN, Change, Nature
 from landslide_cli.simulation.spectra import TREES, Material
 from landslide_cli.simulation.terrain import Terrain
 
+Parts = tuple[Sequence[float], Sequence[float]]
+
 BLOCK_M: Final = 650.0
 """Distance between blocks of fields that share an orientation."""
 EDGE_PX: Final = 1.5
@@ -25,6 +27,11 @@ PLOUGHED_DEG: Final = 20.0
 """Fields with straight edges end here; steeper cropland is terraces, which look like open land at 10 m."""
 LOWEST: Final = -1.5
 """Least of the noise that decides where there is forest."""
+HALF_EDGE_PX: Final = 0.7
+"""Half the width of the sharpest edge of a forest: part of the pixel that it runs through is forest."""
+WHOLE: Final[Parts] = ((0.0,), (0.0,))
+QUARTERS: Final[Parts] = ((-0.25, -0.25, 0.25, 0.25), (-0.25, 0.25, -0.25, 0.25))
+"""Rows and columns of the middles of the quarters of a pixel: straight edges run through pixels, not around them."""
 WAVER_PX: Final = 1.2
 """How far, as a deviation, the edges of forest compartments are from straight."""
 FORESTRY_DEG: Final = 32.0
@@ -76,7 +83,7 @@ def make_surface(terrain: Terrain, rng: np.random.Generator, nature: Nature = PL
     flat = (terrain.river_m < 1.15 * terrain.floor_m) & (slope < 9.0)
     after[:] = before
     fields = _where(terrain, Cover.CROPLAND, flat) & (slope < PLOUGHED_DEG)
-    _fields(before, after, fields, nature.changes.get(Change.FIELD, 0.0), rng)
+    _fields(before, after, fields, nature.changes.get(Change.FIELD, 0.0), rng, WHOLE if nature is PLAIN else QUARTERS)
     ground.mark(Change.FIELD)
     _towns((before, after), terrain, flat, rng)
     _river((before, after), terrain, rng)
@@ -138,7 +145,10 @@ def _hills(shares: Floats, terrain: Terrain, slope_deg: Floats, rng: np.random.G
     if parts:
         leaning = tuple(_leaning(parts, natural, steep))
     edge = 0.4 * nature.forest_edge
-    forest = ramp(steep + 0.9 * patches - 0.7 * dryness + leaning[0], -0.05 - edge, -0.05 + edge)
+    wooded = steep + 0.9 * patches - 0.7 * dryness + leaning[0]
+    if nature is not PLAIN:
+        wooded = _with_edges_of_pixels(wooded, edge, -0.05)
+    forest = ramp(wooded, -0.05 - edge, -0.05 + edge)
     kinds = fractal(shape, rng, exponent=2.4, shortest_px=4.0 + 8.0 * tended)
     conifer = ramp(kinds + height / 160.0 + nature.conifers, 0.2, 0.6)
     dry = ramp(dryness + 0.4 * fractal(shape, rng, exponent=1.6), -0.8, 1.6)
@@ -159,6 +169,13 @@ def _hills(shares: Floats, terrain: Terrain, slope_deg: Floats, rng: np.random.G
             convert(shares, share * part, {material: 1.0})
 
 
+def _with_edges_of_pixels(field: Floats, half_width: float, at: float) -> Floats:
+    """A field (h, w) that goes through `at` no faster than by `half_width` in half a pixel."""
+    slopes = np.gradient(field)
+    steeper = np.hypot(slopes[0], slopes[1]) * np.float32(HALF_EDGE_PX / half_width)
+    return np.asarray(at + (field - at) / np.maximum(steeper, 1.0), dtype=np.float32)
+
+
 def _forestry(shares: Floats, slope_deg: Floats, managed: float, rng: np.random.Generator) -> None:
     """Compartments of forest that were felled years ago, are young, or were planted with another kind of tree."""
     m = Material
@@ -166,8 +183,9 @@ def _forestry(shares: Floats, slope_deg: Floats, managed: float, rng: np.random.
     if rows.size == 0:
         return
     # Lines of forest management follow the ground, and trees do not end at a line.
-    uneven = [WAVER_PX * fractal(slope_deg.shape, rng, exponent=2.0, longest_px=30)[rows, columns] for _ in range(2)]
-    number, compartment = _parcels(rows + uneven[0], columns + uneven[1], slope_deg.shape, rng)
+    waver = [WAVER_PX * fractal(slope_deg.shape, rng, shortest_px=8, longest_px=30) for _ in range(2)]
+    uneven = [field[rows, columns] for field in waver]
+    number, compartment = _parcels(rows + uneven[0], columns + uneven[1], slope_deg.shape, rng, QUARTERS)
     density = np.clip(1.0 + 0.15 * fractal(slope_deg.shape, rng, exponent=2.0, shortest_px=8), 0.0, 1.1)
     kinds: Sequence[tuple[float, Mapping[Material, float]]] = (
         (0.85, {m.GRASS: 0.4, m.DRY_GRASS: 0.4, m.SOIL: 0.2}),
@@ -178,18 +196,17 @@ def _forestry(shares: Floats, slope_deg: Floats, managed: float, rng: np.random.
     )
     kind = np.where(rng.random(number) < managed, rng.choice(len(kinds), number, p=(0.12, 0.2, 0.2, 0.28, 0.2)), -1)
     for which, (share, mixture) in enumerate(kinds):
-        of_kind = kind[compartment] == which
         where = np.zeros(slope_deg.shape, np.float32)
-        where[rows[of_kind], columns[of_kind]] = share
+        where[rows, columns] = share * (kind[compartment] == which).mean(axis=0)
         convert(shares, where * density, mixture, TREES)
 
 
-def _fields(before: Floats, after: Floats, flat: Flags, changed: float, rng: np.random.Generator) -> None:
+def _fields(before: Floats, after: Floats, flat: Flags, changed: float, rng: np.random.Generator, parts: Parts) -> None:
     """Fields with straight edges on flat ground: each has one state before and one after."""
     rows, columns = np.nonzero(flat)
     if rows.size == 0:
         return
-    number, field = _parcels(rows, columns, flat.shape, rng)
+    number, field = _parcels(rows, columns, flat.shape, rng, parts)
     m = Material
     states: Floats = np.zeros((6, len(Material)), dtype=np.float32)
     states[0, [m.CROP, m.SOIL]] = 0.9, 0.1
@@ -207,10 +224,10 @@ def _fields(before: Floats, after: Floats, flat: Flags, changed: float, rng: np.
     for shares, state in ((before, first), (after, second)):
         mixed = states[state[field]]
         # Poor plants let soil show.
-        bare = np.clip(vigour[field] + within, 0.0, 0.4).astype(np.float32)[:, None]
+        bare = np.clip(vigour[field] + within, 0.0, 0.4).astype(np.float32)[..., None]
         mixed *= 1.0 - bare
-        mixed[:, m.SOIL] += bare[:, 0]
-        shares[:, rows, columns] = mixed.T
+        mixed[..., m.SOIL] += bare[..., 0]
+        shares[:, rows, columns] = mixed.mean(axis=0).T
 
 
 def _parcels(
@@ -218,18 +235,23 @@ def _parcels(
     columns: npt.NDArray[np.intp] | Floats,
     shape: tuple[int, int],
     rng: np.random.Generator,
+    parts: Parts,
 ) -> tuple[int, npt.NDArray[np.intp]]:
-    """Number of fields, and the field of each pixel: rectangles of one orientation and size per block."""
+    """Number of fields, and the field of each part of each pixel: rectangles of one orientation and size per block.
+
+    `parts` are the rows and columns of their middles from that of a pixel; the fields are (parts, pixels).
+    """
+    rows, columns = (place + np.array(part)[:, None] for place, part in zip((rows, columns), parts, strict=True))
     blocks = max(int(shape[0] * shape[1] * GSD_M**2 / BLOCK_M**2), 1)
     centres = rng.uniform((0, 0), shape, (blocks, 2))
-    _, block = cKDTree(centres).query(np.column_stack([rows, columns]))
+    _, block = cKDTree(centres).query(np.stack([rows, columns], axis=-1))
     angle = rng.uniform(0.0, np.pi, blocks)[block]
     sides = rng.uniform((5.0, 9.0), (14.0, 30.0), (blocks, 2))[block]
-    across = np.floor((columns * np.cos(angle) + rows * np.sin(angle)) / sides[:, 0]).astype(np.int64)
-    along = np.floor((rows * np.cos(angle) - columns * np.sin(angle)) / sides[:, 1]).astype(np.int64)
+    across = np.floor((columns * np.cos(angle) + rows * np.sin(angle)) / sides[..., 0]).astype(np.int64)
+    along = np.floor((rows * np.cos(angle) - columns * np.sin(angle)) / sides[..., 1]).astype(np.int64)
     key = (block * 4096 + across + 2048) * 4096 + along + 2048
     names, field = np.unique(key, return_inverse=True)
-    return names.size, field
+    return names.size, field.reshape(key.shape)
 
 
 def _towns(both: tuple[Floats, Floats], terrain: Terrain, flat: Flags, rng: np.random.Generator) -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.ndimage import gaussian_filter
+from scipy.ndimage import gaussian_filter, zoom
 from scipy.spatial import cKDTree
 
 from landslide_cli.simulation.arrays import Codes, Floats, fractal, ramp
@@ -68,12 +68,17 @@ class World:
             return self.terrain.elevation_m
         return np.asarray(self.terrain.elevation_m + gaussian_filter(self.standing_m(self.before), 1.5))
 
-    def standing_m(self, shares: Floats) -> Floats:
-        """Height (h, w) float32 of trees and houses where `shares` (materials, h, w) cover the ground."""
+    def standing_m(self, shares: Floats, finer: int = 1) -> Floats:
+        """Height of trees and houses where `shares` (materials, h, w) cover the ground.
+
+        (finer * h, finer * w) float32: between the middles of pixels their shares are interpolated, so that trees end
+        at a line and not at the border of a pixel.
+        """
+        trees = shares[[Material.CONIFER, Material.BROADLEAF, Material.LEAFLESS]].sum(axis=0)
+        trees, growth, roofs = (_finer(field, finer) for field in (trees, self.growth, shares[Material.ROOF]))
         # A forest that is thinner is not lower: only where most trees are gone light falls to the ground.
-        trees = ramp(shares[[Material.CONIFER, Material.BROADLEAF, Material.LEAFLESS]].sum(axis=0), *CLOSED)
-        canopy_m = np.float32(self.nature.canopy_m) * self.growth
-        return np.asarray(canopy_m * trees + np.float32(HOUSE_M) * shares[Material.ROOF])
+        standing_m = np.float32(self.nature.canopy_m) * growth * ramp(trees, *CLOSED)
+        return np.asarray(standing_m + np.float32(HOUSE_M) * roofs)
 
     def passing_brightness(self, shares: Floats, rng: np.random.Generator) -> Floats:
         """Factor (h, w) float32 that one date has for itself where `shares` (materials, h, w) cover the ground."""
@@ -103,7 +108,7 @@ def make_world(
 
     plain = nature is PLAIN
     grain = _grain(terrain.shape, rng)
-    coarseness = _coarseness(terrain.shape, rng, nature.unevenness)
+    coarseness = np.float32(nature.grain) * _coarseness(terrain.shape, rng, nature.unevenness)
     lasting = coarseness * np.float32((1.0 - nature.restless) ** 0.5)
     brightness = brightness_after = _brightness(before, lasting * grain)
     if not plain:
@@ -118,6 +123,13 @@ def make_world(
         shaped, shaped_after, before, after, brightness, brightness_after * shade,
         stands, coarseness, growth, tint, scars, changes, nature,
     )  # fmt: skip
+
+
+def _finer(field: Floats, factor: int) -> Floats:
+    """A field (h, w) interpolated to `factor` times as many rows and columns."""
+    if factor == 1:
+        return field
+    return np.asarray(zoom(field, factor, order=1, mode="nearest", grid_mode=True), dtype=np.float32)
 
 
 def _grain(shape: tuple[int, int], rng: np.random.Generator) -> Floats:

@@ -6,12 +6,14 @@ own dark and bright. A table says in figures what the eye sees.
 
 Like with like: the real pairs show forest in Czechia that was felled between a September and the next. So events are
 simulated there, on low hills with conifers, under the sun of that month, with the drift of a year, and of their windows
-those are taken that are as green, as moist and as free of haze, with as much of the forest lost. They stay in `--work`.
+each real one gets one that is as green, as moist and as free of haze, with as much of the forest lost. They stay in
+`--work`.
 `--real FOLDER` has images of twelve bands in `pre/` and `post/` under the same names; without it those of
 ../shared/data beside the checkout.
 """
 
 import argparse
+import json
 import sys
 import warnings
 from collections.abc import Iterator
@@ -20,6 +22,7 @@ from datetime import date
 from pathlib import Path
 
 import numpy as np
+import pystac
 import rasterio
 import typer
 from numpy.typing import NDArray
@@ -31,12 +34,15 @@ from simulation import DATA
 
 from landslide_cli.cli import console
 from landslide_cli.config import FetchConfig
+from landslide_cli.event import Event
 from landslide_cli.imagery.aoi import utm_at
-from landslide_cli.imagery.bands import BANDS, GSD_M
+from landslide_cli.imagery.bands import BAND_GSD_M, BANDS, GSD_M
+from landslide_cli.imagery.catalogs import dn_offset
 from landslide_cli.simulation.arrays import fractal
 from landslide_cli.simulation.catalog import terrain_shape, write_catalog
 from landslide_cli.simulation.landcover import Cover
 from landslide_cli.simulation.nature import DRIFT, Change, Nature, draw_nature
+from landslide_cli.simulation.spectra import Material, tinted
 from landslide_cli.simulation.terrain import make_terrain
 from landslide_cli.workflows.fetch import fetch
 from weights import landslides_of, with_truth
@@ -47,6 +53,8 @@ ROWS = 8
 LARGER = 5
 GAP_PX = 6
 SIMULATED_PX = 512
+ALIKE = 0.5
+"""So many deviations of the real windows two may differ by in each trait."""
 LOST = 1.5
 """Rise of B11 with which forest is lost, wholly or in part."""
 PLACE = (12.0, 49.5)
@@ -54,6 +62,8 @@ PLACE = (12.0, 49.5)
 DAY = date(2020, 9, 10)
 LOWERED = 0.25
 """Factor on the relief of made-up mountains."""
+OLD_SPRUCE = np.array((-0.06, 0.0, 0.3, 0.0), np.float32)
+"""What it is along spectra.AXES to the conifers of anywhere."""
 WOODED_FROM = -1.2
 """Of a field of deviation 1: nine tenths of the ground are forest, the rest is farmed."""
 HAZY = (550, 1100)
@@ -77,18 +87,16 @@ def main() -> None:
     real = [pair for images in real_images(options.real) for pair in windows(*images) if not hazy(pair)]
     if not real:
         sys.exit(f"no pair of at least {SIDE_PX} x {SIDE_PX} px without haze in {options.real}; give --real")
-    low, high = np.percentile([traits(pair) for pair in real], [5, 95], axis=0)
-    simulated = [
-        pair
-        for pair in simulated_windows(options.work, options.events)
-        if not hazy(pair) and (low <= (its := traits(pair))).all() and (its <= high).all()
-    ]
-    if not simulated:
+    made = [pair for pair in simulated_windows(options.work, options.events) if not hazy(pair)]
+    matches = matched(np.array([traits(pair) for pair in real]), np.array([traits(pair) for pair in made]))
+    if not matches:
         sys.exit("no simulated window is like the real ones; give more --events")
-    rng.shuffle(simulated)
-    rng.shuffle(real)
-    typer.echo(f"{len(simulated)} simulated and {len(real)} real windows of {SIDE_PX} x {SIDE_PX} px")
-    pairs = list(zip(simulated[:ROWS], real[:ROWS], strict=False))
+    real, simulated = [real[one] for one, _ in matches], [made[other] for _, other in matches]
+    typer.echo(
+        f"{len(matches)} real windows of {SIDE_PX} x {SIDE_PX} px, and of {len(made)} simulated ones those like them"
+    )
+    chosen = rng.permutation(len(matches))[:ROWS]
+    pairs = [(simulated[number], real[number]) for number in chosen]
     swapped = rng.random(len(pairs)) < 0.5
     draw([pair[::-1] if swap else pair for pair, swap in zip(pairs, swapped, strict=True)], options.sheet)
     typer.echo(f"simulated, by row: {', '.join('right' if swap else 'left' for swap in swapped)}")
@@ -119,21 +127,49 @@ def simulated_windows(work: Path, events: int) -> Iterator[Pair]:
             fetch(FetchConfig(fetched / name, day, aoi=str(catalog.aoi), catalog=str(catalog.items)), progress)
     for event, folder, clear in with_truth(made, fetched):
         landslides = binary_dilation(landslides_of(event, folder), iterations=2)
-        yield from windows(np.stack([on_ground(event.path(side)) for side in ("pre", "post")]), clear & ~landslides)
+        yield from windows(with_pixels_repeated(event, folder / "items.json"), clear & ~landslides)
+
+
+def with_pixels_repeated(event: Event, items: Path) -> Pair:
+    """Both images (2, 12, H, W) of an event, those of 20 and 60 m not interpolated: so the real pairs have them."""
+    images = np.stack([on_ground(event.path(side)) for side in ("pre", "post")])
+    coarse = [band for band in BANDS if BAND_GSD_M[band] > GSD_M]
+    images[:, [BANDS.index(band) for band in coarse]] = 0.0
+    with rasterio.open(event.path("pre")) as source:
+        grid = {"crs": source.crs, "transform": source.transform, "width": source.width, "height": source.height}
+    for item in map(pystac.Item.from_dict, json.loads(items.read_text())["features"]):
+        if item.datetime is None or item.collection_id != "sentinel-2-l2a":
+            continue
+        image = images[int(item.datetime.date() > DAY)]
+        for band in coarse:
+            with (
+                rasterio.open(items.parent / item.assets[band].href) as source,
+                WarpedVRT(source, resampling=Resampling.nearest, **grid) as warped,
+            ):
+                seen = warped.read(1).astype(np.float32)
+            its = image[BANDS.index(band)]
+            # Two granules overlap at the border of their zones.
+            np.copyto(its, seen - dn_offset(item), where=(its == 0) & (seen > 0))
+    return images
 
 
 def felled_nature(rng: np.random.Generator) -> Nature:
     """An event with the weather and woods of the real pairs; all else is drawn as for any other."""
+    nature = draw_nature(rng)
+    spectra = nature.spectra.copy()
+    spectra[Material.CONIFER] = tinted(spectra[Material.CONIFER], OLD_SPRUCE)
     return replace(
-        draw_nature(rng),
+        nature,
+        spectra=spectra,
         changes={
-            Change.CLEAR_CUT: rng.uniform(1.0, 8.0),
-            Change.DIEBACK: rng.uniform(0.1, 0.6),
+            Change.CLEAR_CUT: rng.uniform(3.0, 25.0),
+            Change.DIEBACK: rng.uniform(0.05, 0.2),
             Change.FIELD: rng.uniform(0.05, 0.6),
         },
-        conifers=rng.uniform(0.5, 2.0), canopy_m=rng.uniform(18.0, 34.0), managed=rng.uniform(0.1, 0.6),
-        drift=rng.uniform(0.5, 1.0) * DRIFT[1], misregistration_px=0.5, leafless=(0.0, 0.0), dry=(0.0, 0.0),
-        snow_above=(1.0, 1.0), haze=(0.4, 0.4), air=0.0, sea=0.0, fresh_share=0.004, failing_share=0.0,
+        conifers=rng.uniform(1.5, 2.5), canopy_m=rng.uniform(18.0, 34.0), managed=rng.uniform(0.1, 0.6),
+        forest_edge=rng.uniform(0.15, 0.4), drift=rng.uniform(0.15, 0.4) * DRIFT[1], misregistration_px=0.5,
+        leafless=(0.0, 0.0), dry=(0.0, 0.0), snow_above=(1.0, 1.0), haze=(0.4, 0.4), air=0.0, sea=0.0,
+        fresh_share=0.004, failing_share=0.0,
     )  # fmt: skip
 
 
@@ -178,6 +214,18 @@ def traits(pair: Pair) -> NDArray[np.float32]:
     red, infrared, shortwave = (pair[0, BANDS.index(band)] for band in ("B04", "B08", "B11"))
     indices = [((infrared - other) / (infrared + other)).mean() for other in (red, shortwave)]
     return np.array([*indices, infrared.mean(), (pair[1, BANDS.index("B11")] > LOST * shortwave).mean()])
+
+
+def matched(real: NDArray[np.float32], simulated: NDArray[np.float32]) -> list[tuple[int, int]]:
+    """Numbers of windows that are alike by their traits (n, 4), the most alike first; each is taken once."""
+    apart = np.abs(real[:, None] - simulated[None]) / real.std(axis=0)
+    farthest = apart.max(axis=2, initial=0.0)
+    pairs = []
+    while farthest.size and farthest.min() < ALIKE:
+        one, other = np.unravel_index(farthest.argmin(), farthest.shape)
+        pairs.append((int(one), int(other)))
+        farthest[one], farthest[:, other] = np.inf, np.inf
+    return pairs
 
 
 def hazy(pair: Pair) -> bool:
