@@ -349,7 +349,7 @@ class ExportConfig:
     """What `export` needs to know."""
 
     run: Path
-    """A run folder; with `deepness` also a network in `weights/` by name, or an ONNX file."""
+    """A run folder; with `card` alone also an ONNX file; with `deepness` that, or a network in `weights/` by name."""
     out: Path
     half: bool = False
     """Compute in float16: half the memory on a GPU, slower on most processors."""

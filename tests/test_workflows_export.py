@@ -3,17 +3,19 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from conftest import CARD
 from torch import Tensor, nn
 
+from landslide_cli.config import ExportConfig
 from landslide_cli.errors import InputError, ModelError
 from landslide_cli.inference.card import ModelCard
 from landslide_cli.inference.engines import OnnxEngine
 from landslide_cli.training.export import SelfContained
 from landslide_cli.training.normalisation import PaperNormalisation
-from landslide_cli.workflows.export import PARITY, export_model, with_facts
+from landslide_cli.workflows.export import PARITY, example_inputs, export, export_model, with_facts
 
 TERRAIN_CARD = ModelCard(**{**{f: getattr(CARD, f) for f in CARD.__slots__}, "terrain": True})
 
@@ -73,3 +75,23 @@ def test_a_network_that_diverged_is_refused_and_nothing_written(tmp_path: Path) 
     with pytest.raises(ModelError):
         export_model(SelfContained(PaperNormalisation(), network), TERRAIN_CARD, tmp_path / "small.onnx")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_model_gets_another_card_and_stays_the_same(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    old, new, toml = tmp_path / "old.onnx", tmp_path / "new.onnx", tmp_path / "card.toml"
+    export_model(SelfContained(PaperNormalisation(), Small()), replace(TERRAIN_CARD, scores={"f1": 0.4}), old)
+    toml.write_text('version = "2"\nthreshold = 0.61\n[scores]\nf1 = 0.5')
+    summary = export(ExportConfig(old, new, card=toml))
+    assert summary.difference == summary.rounding == 0.0
+    engines = OnnxEngine(old), OnnxEngine(new)
+    assert engines[1].card == replace(engines[0].card, name="new", version="2", threshold=0.61, scores={"f1": 0.5})
+    inputs = example_inputs(len(TERRAIN_CARD.bands), TERRAIN_CARD.tile_px)
+    assert np.array_equal(*(engine.run(inputs) for engine in engines))
+    assert json.loads(new.with_suffix(".json").read_text())["properties"]["mlm:name"] == "new"
+    # In place, too; and not where the file would have to be made anew.
+    export(ExportConfig(new, new, card=toml, overwrite=True))
+    assert OnnxEngine(new).card == engines[1].card
+    with pytest.raises(InputError, match="is a model already"):
+        export(ExportConfig(old, tmp_path / "small.onnx", card=toml, eight_bits=True))
+    assert not (tmp_path / "small.onnx").exists()

@@ -17,7 +17,8 @@ Run = Annotated[
     Path,
     typer.Argument(
         metavar="RUN|MODEL",
-        help="Run folder made by `landslide train`; with --deepness also an ONNX file, or a model by name.",
+        help="Run folder made by `landslide train`; with --card alone also an ONNX file, to give it another card; with "
+        "--deepness also a model by name.",
     ),
 ]
 Out = Annotated[Path, typer.Option(metavar="NAME.onnx", help="Model file to write.")]

@@ -44,11 +44,11 @@ class ExportSummary:
 
 
 def export(config: ExportConfig, progress: Progress = silent) -> ExportSummary:
-    """Write the best network of a run as a model that `predict` runs.
+    """Write the best network of a run as a model that `predict` runs, or such a model with another card.
 
     Raises:
         InputError: there is no run, the file exists, or two options contradict each other.
-        ModelError: ONNX Runtime and torch differ too much.
+        ModelError: ONNX Runtime and torch differ too much, or the file is no model.
         OutputError: the file cannot be written.
     """
     require_training()
@@ -63,7 +63,7 @@ def export(config: ExportConfig, progress: Progress = silent) -> ExportSummary:
     if config.event and not config.deepness:
         raise InputError(f"--event {config.event} is of use with --deepness only; leave it out")
     if config.run.is_file() or config.run.suffix == ".onnx":
-        raise InputError(f"{config.run} is a model already; give a run folder, or --deepness to take it into QGIS")
+        return _with_another_card(config)
     module, record = open_run(config.run)
     history = read_metrics(config.run)
     scaling = best_scaling(config.run)
@@ -92,6 +92,25 @@ def export(config: ExportConfig, progress: Progress = silent) -> ExportSummary:
         card = with_facts(card, config.card)
     model = SelfContained(module.normalisation, module.network, scaling)
     return export_model(model, card, config.out, progress, half=config.half, eight_bits=config.eight_bits)
+
+
+def _with_another_card(config: ExportConfig) -> ExportSummary:
+    """Write a model file as it is but for what its card says."""
+    if not config.card or config.half or config.eight_bits:
+        raise InputError(
+            f"{config.run} is a model already; give a run folder, --card alone to let it say something else of itself, "
+            "or --deepness to take it into QGIS"
+        )
+    import onnx
+
+    card = replace(with_facts(OnnxEngine(config.run).card, config.card), name=config.out.stem)
+    model = onnx.load(config.run)
+    metadata = {prop.key: prop.value for prop in model.metadata_props} | card.to_metadata()
+    onnx.helper.set_model_props(model, metadata)
+    with atomic(config.out) as temporary:
+        onnx.save(model, temporary)
+    write_item(card, config.out)
+    return ExportSummary(config.out, config.out.stat().st_size / 1e6, difference=0.0, rounding=0.0)
 
 
 def check_out(config: ExportConfig) -> None:
