@@ -41,7 +41,8 @@ CHANCE: Final[Mapping[Change, float]] = {
 RARE: Final = frozenset((Change.CLEAR_CUT, Change.QUARRY, Change.ROAD))
 """Changes of small places, of which there may be more."""
 DRIFT: Final = (0.03, 0.24)
-"""`Nature.drift` at least, days apart in settled weather, and at most, when a dry month follows a wet one."""
+"""`Nature.drift` at least and at most. Conifers that nothing happened to have some 0.07 in a year (Czechia, September);
+other seasons and other weather have more."""
 RESTLESS: Final = 1.0
 """`Nature.restless` at the most drift."""
 LEFT_HAZE: Final = 0.0075
