@@ -129,3 +129,10 @@ def _remove_unread_inputs(proto: onnx.ModelProto) -> None:
     inputs = [value for value in proto.graph.input if value.name in read]
     del proto.graph.input[:]
     proto.graph.input.extend(inputs)
+
+
+def copy_onnx(model: Path, out: Path, metadata: Mapping[str, str]) -> None:
+    """Write the ONNX file `model` to `out` with `metadata` in its `metadata_props`, which keep what else they hold."""
+    proto = onnx.load(model)
+    onnx.helper.set_model_props(proto, {prop.key: prop.value for prop in proto.metadata_props} | dict(metadata))
+    onnx.save(proto, out)

@@ -4,7 +4,6 @@ import json
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -52,6 +51,12 @@ def export(config: ExportConfig, progress: Progress = silent) -> ExportSummary:
         ModelError: ONNX Runtime and torch differ too much, or the file is no model.
         OutputError: the file cannot be written.
     """
+    require_training()
+    import torch
+
+    from landslide_cli.training.export import SelfContained
+    from landslide_cli.training.runs import best_row, best_scaling, open_run, read_metrics
+
     check_out(config)
     if config.half and config.eight_bits:
         raise InputError("--half stores what it computes with, in sixteen bits; leave it or --eight-bits out")
@@ -59,12 +64,6 @@ def export(config: ExportConfig, progress: Progress = silent) -> ExportSummary:
         raise InputError(f"--event {config.event} is of use with --deepness only; leave it out")
     if config.run.is_file() or config.run.suffix == ".onnx":
         return _with_another_card(config)
-    require_training()
-    import torch
-
-    from landslide_cli.training.export import SelfContained
-    from landslide_cli.training.runs import best_row, best_scaling, open_run, read_metrics
-
     module, record = open_run(config.run)
     history = read_metrics(config.run)
     scaling = best_scaling(config.run)
@@ -102,16 +101,11 @@ def _with_another_card(config: ExportConfig) -> ExportSummary:
             f"{config.run} is a model already; give a run folder, --card alone to let it say something else of itself, "
             "or --deepness to take it into QGIS"
         )
-    if find_spec("onnx") is None:
-        raise InputError("another card needs the package onnx; run: pip install 'landslide[deepness]'")
-    import onnx
+    from landslide_cli.training.export import copy_onnx
 
     card = replace(with_facts(OnnxEngine(config.run).card, config.card), name=config.out.stem)
-    model = onnx.load(config.run)
-    metadata = {prop.key: prop.value for prop in model.metadata_props} | card.to_metadata()
-    onnx.helper.set_model_props(model, metadata)
     with atomic(config.out) as temporary:
-        onnx.save(model, temporary)
+        copy_onnx(config.run, temporary, card.to_metadata())
     write_item(card, config.out)
     return ExportSummary(config.out, config.out.stat().st_size / 1e6, difference=0.0, rounding=0.0)
 
