@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from landslide_cli.simulation.arrays import fractal, line_noise, ramp
+from landslide_cli.simulation.arrays import fractal, line_noise, moved, ramp
 
 
 def test_noise_is_normalised_and_repeats_for_a_seed() -> None:
@@ -31,3 +31,15 @@ def test_ramp_goes_both_ways() -> None:
 
 def test_line_noise_has_its_length() -> None:
     assert line_noise(37, np.random.default_rng(0), 20.0).shape == (37,)
+
+
+def test_what_is_moved_lies_where_it_should_and_is_as_sharp() -> None:
+    rows, columns = np.indices((64, 80), dtype=np.float32)
+    wave = np.stack([np.cos(2 * np.pi * rows / 4.5), np.cos(2 * np.pi * columns / 3.5)])
+    there = moved(wave, 1.3, -2.45)
+    expected = np.stack([np.cos(2 * np.pi * (rows - 1.3) / 4.5), np.cos(2 * np.pi * (columns + 2.45) / 3.5)])
+    inner = (..., slice(10, -10), slice(10, -10))
+    assert there.dtype == np.float32
+    assert there[inner] == pytest.approx(expected[inner], abs=0.03)
+    assert moved(wave, 3.0, 0.0)[0, 3:] == pytest.approx(wave[0, :-3], abs=1e-5)
+    assert moved(np.full((5, 6), 0.7, np.float32), 0.4, 1.9) == pytest.approx(0.7)

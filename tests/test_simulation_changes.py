@@ -4,13 +4,21 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from scipy.ndimage import binary_dilation, binary_opening, distance_transform_edt, label, uniform_filter
+from scipy.ndimage import (
+    binary_dilation,
+    binary_opening,
+    distance_transform_edt,
+    gaussian_filter,
+    label,
+    uniform_filter,
+)
 from scipy.spatial import ConvexHull
 
 from landslide_cli.simulation.arrays import Flags
 from landslide_cli.simulation.changes import blob, change_ground, dig, dug, lines
 from landslide_cli.simulation.ground import CHANGED, Ground, bare_ground
 from landslide_cli.simulation.nature import Change, Nature
+from landslide_cli.simulation.parcels import Blocks, Compartments
 from landslide_cli.simulation.spectra import Material
 from landslide_cli.simulation.surface import make_surface
 from landslide_cli.simulation.terrain import Terrain, make_terrain
@@ -29,9 +37,9 @@ CASES = {kind: Nature(changes={kind: 0.8}) for kind in Change} | {
 }
 
 
-def in_forest(terrain: Terrain, nature: Nature, seed: int) -> Ground:
+def in_forest(terrain: Terrain, nature: Nature, seed: int, compartments: Compartments | None = None) -> Ground:
     """What changes where nothing but conifers grows."""
-    ground = bare_ground(terrain)
+    ground = bare_ground(terrain, compartments)
     for shares in (ground.before, ground.after):
         shares[Material.CONIFER] = 1.0
     change_ground(ground, nature, np.random.default_rng(seed))
@@ -51,11 +59,28 @@ def test_every_kind_changes_ground_and_is_named(terrain: Terrain, kind: Change) 
         assert np.allclose(shares.sum(axis=0), 1, atol=1e-3)
 
 
+def test_clear_cuts_lie_along_the_compartments_of_a_managed_forest(terrain: Terrain) -> None:
+    blocks = Blocks(np.array([[0.0, 0.0]]), np.array([0.6]), np.array([[10.0, 20.0]]))
+    of, tended = np.zeros((4, *SHAPE), np.intp), np.ones(1, bool)
+    nature = Nature(changes={Change.CLEAR_CUT: 1.0})
+    off = []
+    for compartments in (None, Compartments(blocks, of, tended)):
+        angles = []
+        for seed in range(16):
+            ground = in_forest(terrain, nature, seed, compartments)
+            bare = gaussian_filter(ground.before[Material.CONIFER] - ground.after[Material.CONIFER], 1.0)
+            down, right = np.gradient(bare)
+            # Four times the angle: the sides of a rectangle, at right angles, all count alike.
+            angles.append(np.angle(((right + 1j * down) ** 4).sum() * np.exp(-4j * 0.6)) / 4)
+        off.append(np.abs(angles).mean())
+    assert off[1] < 0.15 < off[0]
+
+
 def test_ragged_clear_cuts_have_longer_edges(terrain: Terrain) -> None:
     edges: dict[float, list[float]] = {0.0: [], 0.4: []}
     for ragged, lengths in edges.items():
         nature = Nature(changes={Change.CLEAR_CUT: 1.0}, ragged=ragged)
-        for seed in range(8):
+        for seed in range(16):
             cut = make_surface(terrain, np.random.default_rng(seed), nature).changes == Change.CLEAR_CUT
             lengths.append((np.diff(cut, axis=0).sum() + np.diff(cut, axis=1).sum()) / np.sqrt(cut.sum()))
     assert np.mean(edges[0.4]) > 1.1 * np.mean(edges[0.0])

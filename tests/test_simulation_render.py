@@ -69,6 +69,19 @@ def test_an_image_out_of_place_is_as_sharp_as_one_in_place(world: World) -> None
         assert moved == pytest.approx(in_place, rel=0.03)
 
 
+def test_neighbours_share_some_of_the_noise_of_an_image(world: World) -> None:
+    scenes = []
+    for noise in (0.0, 0.004):
+        nature = replace(world.nature, noise=noise)
+        scenes.append(render(replace(world, nature=nature), BEFORE, np.random.default_rng(3)).reflectance)
+    added = (scenes[1] - scenes[0])[:, scenes[0].min(axis=0) > 0.02]
+    assert added.std() == pytest.approx(0.004, rel=0.05)
+    added = (scenes[1] - scenes[0])[7]
+    beside, beyond = (np.corrcoef(added[:, :-away].ravel(), added[:, away:].ravel())[0, 1] for away in (1, 3))
+    assert 0.2 < beside < 0.5
+    assert abs(beyond) < 0.03
+
+
 def test_each_image_shows_the_ground_as_it_lay_then(world: World) -> None:
     pit_m = np.zeros_like(world.terrain.elevation_m)
     pit_m[100:120, 100:120] = 15.0

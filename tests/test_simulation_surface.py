@@ -7,6 +7,7 @@ from scipy.ndimage import uniform_filter
 from landslide_cli.simulation.ground import Ground
 from landslide_cli.simulation.landcover import UNKNOWN, Cover
 from landslide_cli.simulation.nature import PLAIN, Nature, draw_nature
+from landslide_cli.simulation.parcels import make_compartments
 from landslide_cli.simulation.spectra import FRESH, Material
 from landslide_cli.simulation.surface import make_surface
 from landslide_cli.simulation.terrain import Terrain, make_terrain
@@ -131,6 +132,34 @@ def test_managed_forest_is_of_many_ages_on_both_dates_alike(terrain: Terrain) ->
     dense = (wild.before[trees].sum(axis=0) > 0.8) & ~steep & (terrain.river_m > 2 * terrain.floor_m)
     opened = managed.before[trees].sum(axis=0)[dense] < 0.5
     assert 0.05 < opened.mean() < 0.3
+
+
+def test_rides_run_straight_between_the_blocks_of_a_managed_forest(terrain: Terrain) -> None:
+    surface = make_surface(terrain, np.random.default_rng(8), Nature(changes={}, managed=0.01))
+    assert surface.compartments
+    border_px = surface.compartments.blocks.border_px(terrain.shape)
+    trees = surface.before[[Material.BROADLEAF, Material.CONIFER]].sum(axis=0)
+    forest = uniform_filter(trees, 9) > 0.7
+    gentle = terrain.slope_deg(1.5) < 24.0
+    missing = [1.0 - trees[forest & gentle & where].mean() for where in (border_px < 0.4, np.abs(border_px - 3) < 1)]
+    assert missing[0] > missing[1] + 0.05
+    steep = forest & (terrain.slope_deg(1.5) > 34.0)
+    assert trees[steep & (border_px < 0.4)].mean() == pytest.approx(trees[steep & (border_px > 2)].mean(), abs=0.05)
+
+
+def test_managed_forest_ends_where_its_compartments_do(terrain: Terrain) -> None:
+    hills = terrain.river_m > 1.2 * terrain.floor_m + 50
+    inside = []
+    for managed in (0.0, 0.01):
+        surface = make_surface(terrain, np.random.default_rng(8), Nature(changes={}, managed=managed))
+        trees = surface.before[[Material.BROADLEAF, Material.CONIFER]].sum(axis=0)
+        compartments = surface.compartments or make_compartments(terrain.slope_deg(1.5), np.random.default_rng(8))
+        of = compartments.of[0]
+        same = of[1:] == of[:-1]
+        tended = compartments.tended[of[1:]] & hills[1:]
+        edge = np.diff(trees > 0.5, axis=0) & tended
+        inside.append((edge & same).sum() / edge.sum())
+    assert inside[1] < 0.7 * inside[0]
 
 
 def test_the_forest_ends_at_a_line_where_its_edge_is_tended(terrain: Terrain) -> None:

@@ -4,6 +4,7 @@ from scipy.ndimage import label, mean
 
 from landslide_cli.simulation.nature import DRIFT, RESTLESS, Nature
 from landslide_cli.simulation.spectra import FRESH, ROUGHNESS, Material
+from landslide_cli.simulation.surface import make_surface
 from landslide_cli.simulation.terrain import make_terrain
 from landslide_cli.simulation.world import CROWNS, World, make_world
 
@@ -117,6 +118,20 @@ def test_a_stand_hangs_together(varied: World) -> None:
     stands = np.unique(varied.stands)
     pieces = sum(label(varied.stands == stand)[1] for stand in stands)
     assert pieces < 4 * len(stands)
+
+
+def test_stands_are_the_compartments_where_these_are_tended() -> None:
+    terrain = make_terrain((200, 240), np.random.default_rng(4))
+    nature = Nature(changes={}, managed=0.3)
+    surface = make_surface(terrain, np.random.default_rng(4), nature)
+    stands = make_world(terrain, np.random.default_rng(4), nature).stands
+    assert surface.compartments
+    of, tended = surface.compartments.of[0], surface.compartments.tended
+    assert 0 < tended.sum() < tended.size
+    for compartment in np.flatnonzero(tended)[::20]:
+        inside = of == compartment
+        assert len(np.unique(stands[inside])) == (1 if inside.any() else 0)
+        assert not (stands[~inside] == stands[inside][0]).any()
 
 
 def test_trees_of_a_stand_are_of_one_age(world: World, varied: World) -> None:

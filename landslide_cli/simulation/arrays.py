@@ -5,11 +5,14 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 from scipy import fft
-from scipy.ndimage import gaussian_filter1d
+from scipy.ndimage import correlate1d, gaussian_filter1d
 
 Floats: TypeAlias = npt.NDArray[np.float32]
 Codes: TypeAlias = npt.NDArray[np.uint8]
 Flags: TypeAlias = npt.NDArray[np.bool_]
+
+LANCZOS = 4
+"""Pixels on either side from which an image between its pixels is interpolated."""
 
 
 def fractal(
@@ -48,6 +51,16 @@ def line_noise(length: int, rng: np.random.Generator, wavelength_px: float) -> F
     smooth = gaussian_filter1d(white, wavelength_px / 4.0, mode="wrap")
     smooth /= max(float(smooth.std()), 1e-12)
     return np.asarray(smooth[pad : pad + length], dtype=np.float32)
+
+
+def moved(field: Floats, rows: float, columns: float) -> Floats:
+    """A field (..., h, w) moved by fractions of a pixel, no less sharp; what enters is what lies at the edge."""
+    for axis, offset in ((-2, rows), (-1, columns)):
+        reach_px = LANCZOS + int(np.ceil(abs(offset)))
+        away = np.arange(-reach_px, reach_px + 1) + offset
+        weights = np.where(np.abs(away) < LANCZOS, np.sinc(away) * np.sinc(away / LANCZOS), 0.0)
+        field = correlate1d(field, weights / weights.sum(), axis, mode="nearest")
+    return np.asarray(field, dtype=np.float32)
 
 
 def ramp(values: npt.NDArray[np.floating], low: float, high: float) -> Floats:

@@ -47,6 +47,8 @@ BESIDE: Final = (0.0, 2.0)
 GREENING: Final = (0.6, 0.3)
 """Share of an earlier one that grass has come to cover at most, before the event and from then on; in Czechia 2019 the
 median spectrum of old cuts is that of half grass, a year later of 0.7, and new ones are of a fifth."""
+ASKEW: Final = 0.1
+"""Deviation of the angle between a cut and the compartments around it."""
 STRIP_PX: Final = (1.5, 3.5)
 """Half the width of a strip, which is usually twice as wide as the trees that sow it anew are high."""
 FELLED: Final = (0.85, 0.98)
@@ -114,6 +116,8 @@ def _clear_cuts(ground: Ground, nature: Nature, rng: np.random.Generator) -> Non
     for _ in range(max(1, round(forest.size * GSD_M**2 / 1e6 * nature.changes[Change.CLEAR_CUT]))):
         place = rng.integers(rows.size)
         angle = rng.uniform(0.0, np.pi)
+        if ground.compartments:
+            angle = ground.compartments.blocks.angle_at((rows[place], columns[place])) + rng.normal(0.0, ASKEW)
         u, v = _turned(forest.shape, (rows[place], columns[place]), angle)
         half = rng.uniform(4.0, 13.0, 2)
         waver = 0.0 if uneven is None else nature.ragged * rng.uniform() ** 2 * uneven
@@ -127,7 +131,7 @@ def _clear_cuts(ground: Ground, nature: Nature, rng: np.random.Generator) -> Non
             _fell_earlier(ground, nature, rng, earlier)
         cut = _opening(u, v, half, corners, waver, share)
         if nature.ragged:
-            left_from = rng.uniform(1.6, 2.6)
+            left_from = rng.uniform(1.8, 3.0)
             cut *= ramp(left, left_from + 0.3, left_from - 0.3)
             # Here all was cleared up, there it still lies, or grass has come.
             part = ramp(patches, -0.8, 0.8)

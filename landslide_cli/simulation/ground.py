@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from landslide_cli.simulation.arrays import Codes, Flags, Floats
 from landslide_cli.simulation.nature import Change
+from landslide_cli.simulation.parcels import Compartments
 from landslide_cli.simulation.spectra import Material
 from landslide_cli.simulation.terrain import Terrain
 
@@ -32,6 +33,8 @@ class Ground:
     """(h, w) uint8, a `Change` where the two differ, else 0."""
     dug_m: tuple[Floats, Floats]
     """By how much (h, w) machines lowered the ground, before and after."""
+    compartments: Compartments | None = None
+    """Those of the forest, where it is managed."""
 
     def shaped(self, after: bool) -> Terrain:
         """The terrain as it lies on one of the dates."""
@@ -46,11 +49,11 @@ class Ground:
         self.changes[~_differ(self.before, self.after)] = 0
 
 
-def bare_ground(terrain: Terrain) -> Ground:
+def bare_ground(terrain: Terrain, compartments: Compartments | None = None) -> Ground:
     """The ground with nothing on it yet: shares of 0."""
     shares = np.zeros((len(Material), *terrain.shape), np.float32)
     dug_m = (np.zeros(terrain.shape, np.float32), np.zeros(terrain.shape, np.float32))
-    return Ground(terrain, shares, shares.copy(), np.zeros(terrain.shape, np.uint8), dug_m)
+    return Ground(terrain, shares, shares.copy(), np.zeros(terrain.shape, np.uint8), dug_m, compartments)
 
 
 def convert(

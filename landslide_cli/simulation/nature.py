@@ -234,6 +234,6 @@ def draw_nature(rng: np.random.Generator, more_changes: Mapping[Change, float] =
         surface_model=True,
         canopy_m=float(rng.uniform(8.0, 34.0)),
         conifers=float(rng.normal(0.2, 0.8)),
-        managed=float(rng.uniform(0.1, 0.6)) if rng.random() < 0.5 else 0.0,
+        managed=float(rng.uniform(0.1, 0.6)) if rng.random() < 0.65 else 0.0,
         sea=float(rng.uniform(0.05, 0.2)) if rng.random() < 0.12 else 0.0,
     )

@@ -5,10 +5,9 @@ from datetime import datetime
 
 import numpy as np
 from scipy.ndimage import gaussian_filter
-from scipy.ndimage import shift as moved
 
 from landslide_cli.imagery.bands import GSD_M
-from landslide_cli.simulation.arrays import Codes, Flags, Floats, fractal
+from landslide_cli.simulation.arrays import Codes, Flags, Floats, fractal, moved
 from landslide_cli.simulation.clouds import Clouds, classify, make_clouds
 from landslide_cli.simulation.grids import block_mean
 from landslide_cli.simulation.spectra import AXES, CLOUD, DIFFUSE, GREEN, HAZE, RAYLEIGH, Material
@@ -177,19 +176,24 @@ def render(world: World, acquisition: Acquisition, rng: np.random.Generator) -> 
         # The same air seen twice is never the same.
         air = nature.air * rng.uniform(0.85, 1.15)
         reflectance = (1.0 - 0.07 * air) * reflectance + np.float32(air) * RAYLEIGH[:, None, None]
-    reflectance = gaussian_filter(reflectance, (0.0, BLUR_PX, BLUR_PX), mode="nearest", truncate=3.0)
+    reflectance = _blurred(reflectance)
     scl_seen = reflectance
     # Landslides are mapped from the image after the event: it is in place, those before are off against it.
     if nature.misregistration_px and not acquisition.after_event:
-        offset = (0.0, *rng.normal(0.0, nature.misregistration_px, 2))
-        # Of a high order, as others blur: both images of a real pair are as sharp.
-        reflectance = np.asarray(moved(reflectance, offset, order=5, mode="nearest"), dtype=np.float32)
-    noise = rng.standard_normal(reflectance.shape, dtype=np.float32)
+        reflectance = moved(reflectance, *rng.normal(0.0, nature.misregistration_px, 2))
+    # Images are resampled to their grid: of the noise of a pixel its neighbours have a part.
+    noise = _blurred(rng.standard_normal(reflectance.shape, dtype=np.float32))
+    noise /= noise.std()
     reflectance += noise * (np.float32(nature.noise) + np.float32(0.008) * reflectance)
     water = shares[Material.WATER] + shares[Material.MUDDY_WATER]
     dark = sunlight if nature.shadows else None
     scl = classify(clouds, scl_seen, water, rng, shares[Material.SNOW], dark, nature.mistakes)
     return Scene(np.clip(reflectance, 0.0, 1.6), scl)
+
+
+def _blurred(bands: Floats) -> Floats:
+    """Bands (12, h, w) as sharp as the sensor sees them."""
+    return np.asarray(gaussian_filter(bands, (0.0, BLUR_PX, BLUR_PX), mode="nearest", truncate=3.0))
 
 
 def _veil(reflectance: Floats, clouds: Clouds, haziness: float, rng: np.random.Generator) -> None:

@@ -4,23 +4,26 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 from scipy.ndimage import distance_transform_edt, gaussian_filter
-from scipy.spatial import cKDTree
 
 from landslide_cli.imagery.bands import GSD_M
 from landslide_cli.simulation.arrays import Flags, Floats, fractal, ramp
 from landslide_cli.simulation.changes import change_ground, lines
-from landslide_cli.simulation.ground import Ground, bare_ground, convert
+from landslide_cli.simulation.ground import Ground, Mixture, bare_ground, convert
 from landslide_cli.simulation.landcover import UNKNOWN, Cover
 from landslide_cli.simulation.nature import PLAIN, Change, Nature
+from landslide_cli.simulation.parcels import (
+    QUARTERS,
+    TENDED_DEG,
+    WHOLE,
+    Compartments,
+    Parts,
+    make_blocks,
+    make_compartments,
+)
 from landslide_cli.simulation.spectra import TREES, Material
 from landslide_cli.simulation.terrain import Terrain
 
-Parts = tuple[Sequence[float], Sequence[float]]
-
-BLOCK_M: Final = 650.0
-"""Distance between blocks of fields that share an orientation."""
 EDGE_PX: Final = 1.5
 """Deviation of the blur between classes of land cover: the cells of a map are no edges of the ground."""
 PLOUGHED_DEG: Final = 20.0
@@ -29,13 +32,10 @@ LOWEST: Final = -1.5
 """Least of the noise that decides where there is forest."""
 HALF_EDGE_PX: Final = 0.7
 """Half the width of the sharpest edge of a forest: part of the pixel that it runs through is forest."""
-WHOLE: Final[Parts] = ((0.0,), (0.0,))
-QUARTERS: Final[Parts] = ((-0.25, -0.25, 0.25, 0.25), (-0.25, 0.25, -0.25, 0.25))
-"""Rows and columns of the middles of the quarters of a pixel: straight edges run through pixels, not around them."""
-WAVER_PX: Final = 1.2
-"""How far, as a deviation, the edges of forest compartments are from straight."""
-FORESTRY_DEG: Final = 32.0
-"""Steeper forest is left to itself."""
+RIDE_PX: Final = (0.2, 0.7)
+"""Width of the rides between blocks of a managed forest."""
+RIDE: Final[Mixture] = {Material.GRASS: 0.5, Material.DRY_GRASS: 0.2, Material.SOIL: 0.3}
+"""What covers them."""
 SAME_RIVER_M: Final = 300.0
 """A map shows a river so far from where water would gather on a model of the ground."""
 
@@ -74,11 +74,13 @@ def make_surface(terrain: Terrain, rng: np.random.Generator, nature: Nature = PL
     The map says what lies where, noise how dense and of which kind it is: forest has gaps, cropland has fields.
     """
     slope = terrain.slope_deg(1.5)
-    ground = bare_ground(terrain)
+    compartments = make_compartments(slope, rng) if nature.managed else None
+    ground = bare_ground(terrain, compartments)
     before, after = ground.before, ground.after
-    _hills(before, terrain, slope, rng, nature)
-    if nature.managed:
-        _forestry(before, slope, nature.managed, rng)
+    _hills(before, terrain, slope, rng, nature, compartments)
+    if compartments:
+        _forestry(before, compartments, nature.managed, rng)
+        _rides(before, compartments, slope, rng)
 
     flat = (terrain.river_m < 1.15 * terrain.floor_m) & (slope < 9.0)
     after[:] = before
@@ -124,8 +126,16 @@ def _leaning(parts: Mapping[Cover, Floats], natural: float, steep: Floats) -> Fl
     return leaning
 
 
-def _hills(shares: Floats, terrain: Terrain, slope_deg: Floats, rng: np.random.Generator, nature: Nature) -> None:
+def _hills(
+    shares: Floats,
+    terrain: Terrain,
+    slope_deg: Floats,
+    rng: np.random.Generator,
+    nature: Nature,
+    compartments: Compartments | None,
+) -> None:
     """Forest on slopes, grass and shrubs in patches, bare soil and rock where it is steep."""
+    step = compartments.ramp if compartments else ramp
     shape = terrain.shape
     east, north = terrain.gradient(3.0)
     # Sunny slopes are drier; which side that is does not matter for a made-up place.
@@ -148,10 +158,10 @@ def _hills(shares: Floats, terrain: Terrain, slope_deg: Floats, rng: np.random.G
     wooded = steep + 0.9 * patches - 0.7 * dryness + leaning[0]
     if nature is not PLAIN:
         wooded = _with_edges_of_pixels(wooded, edge, -0.05)
-    forest = ramp(wooded, -0.05 - edge, -0.05 + edge)
+    forest = step(wooded, -0.05 - edge, -0.05 + edge)
     kinds = fractal(shape, rng, exponent=2.4, shortest_px=4.0 + 8.0 * tended)
-    conifer = ramp(kinds + height / 160.0 + nature.conifers, 0.2, 0.6)
-    dry = ramp(dryness + 0.4 * fractal(shape, rng, exponent=1.6), -0.8, 1.6)
+    conifer = step(kinds + height / 160.0 + nature.conifers, 0.2, 0.6)
+    dry = step(dryness + 0.4 * fractal(shape, rng, exponent=1.6), -0.8, 1.6)
     bare = ramp(fractal(shape, rng, exponent=1.8) + 0.35 * dryness + leaning[1], 1.75, 2.3)
     rock = ramp(slope_deg + 3.0 * fractal(shape, rng, exponent=1.5) + leaning[2], 44.0, 52.0)
 
@@ -176,17 +186,11 @@ def _with_edges_of_pixels(field: Floats, half_width: float, at: float) -> Floats
     return np.asarray(at + (field - at) / np.maximum(steeper, 1.0), dtype=np.float32)
 
 
-def _forestry(shares: Floats, slope_deg: Floats, managed: float, rng: np.random.Generator) -> None:
+def _forestry(shares: Floats, compartments: Compartments, managed: float, rng: np.random.Generator) -> None:
     """Compartments of forest that were felled years ago, are young, or were planted with another kind of tree."""
     m = Material
-    rows, columns = np.nonzero((shares[list(TREES)].sum(axis=0) > 0.4) & (slope_deg < FORESTRY_DEG))
-    if rows.size == 0:
-        return
-    # Lines of forest management follow the ground, and trees do not end at a line.
-    waver = [WAVER_PX * fractal(slope_deg.shape, rng, shortest_px=8, longest_px=30) for _ in range(2)]
-    uneven = [field[rows, columns] for field in waver]
-    number, compartment = _parcels(rows + uneven[0], columns + uneven[1], slope_deg.shape, rng, QUARTERS)
-    density = np.clip(1.0 + 0.15 * fractal(slope_deg.shape, rng, exponent=2.0, shortest_px=8), 0.0, 1.1)
+    shape = (shares.shape[1], shares.shape[2])
+    density = np.clip(1.0 + 0.15 * fractal(shape, rng, exponent=2.0, shortest_px=8), 0.0, 1.1)
     kinds: Sequence[tuple[float, Mapping[Material, float]]] = (
         (0.85, {m.GRASS: 0.4, m.DRY_GRASS: 0.4, m.SOIL: 0.2}),
         (0.7, {m.GRASS: 0.55, m.CONIFER: 0.3, m.DRY_GRASS: 0.15}),
@@ -194,11 +198,22 @@ def _forestry(shares: Floats, slope_deg: Floats, managed: float, rng: np.random.
         (0.9, {m.CONIFER: 1.0}),
         (0.9, {m.BROADLEAF: 1.0}),
     )
-    kind = np.where(rng.random(number) < managed, rng.choice(len(kinds), number, p=(0.12, 0.2, 0.2, 0.28, 0.2)), -1)
+    number = compartments.tended.size
+    kind = rng.choice(len(kinds), number, p=(0.12, 0.2, 0.2, 0.28, 0.2))
+    kind[(rng.random(number) >= managed) | ~compartments.tended] = -1
     for which, (share, mixture) in enumerate(kinds):
-        where = np.zeros(slope_deg.shape, np.float32)
-        where[rows, columns] = share * (kind[compartment] == which).mean(axis=0)
+        where = share * (kind[compartments.of] == which).mean(axis=0, dtype=np.float32)
         convert(shares, where * density, mixture, TREES)
+
+
+def _rides(shares: Floats, compartments: Compartments, slope_deg: Floats, rng: np.random.Generator) -> None:
+    """Straight lines without trees between the blocks of a forest; branches hang over them."""
+    shape = (shares.shape[1], shares.shape[2])
+    width_px = rng.uniform(*RIDE_PX)
+    reach_px = 0.5 + 0.5 * width_px - compartments.blocks.border_px(shape)
+    open_ = ramp(fractal(shape, rng, exponent=1.6, longest_px=40), -1.5, 0.5)
+    gentle = ramp(slope_deg, TENDED_DEG, TENDED_DEG - 6.0)
+    convert(shares, np.clip(reach_px, 0.0, width_px) * open_ * gentle, RIDE, TREES)
 
 
 def _fields(before: Floats, after: Floats, flat: Flags, changed: float, rng: np.random.Generator, parts: Parts) -> None:
@@ -206,7 +221,7 @@ def _fields(before: Floats, after: Floats, flat: Flags, changed: float, rng: np.
     rows, columns = np.nonzero(flat)
     if rows.size == 0:
         return
-    number, field = _parcels(rows, columns, flat.shape, rng, parts)
+    number, field = make_blocks((flat.shape[0], flat.shape[1]), rng).parcels(rows, columns, parts)
     m = Material
     states: Floats = np.zeros((6, len(Material)), dtype=np.float32)
     states[0, [m.CROP, m.SOIL]] = 0.9, 0.1
@@ -228,30 +243,6 @@ def _fields(before: Floats, after: Floats, flat: Flags, changed: float, rng: np.
         mixed *= 1.0 - bare
         mixed[..., m.SOIL] += bare[..., 0]
         shares[:, rows, columns] = mixed.mean(axis=0).T
-
-
-def _parcels(
-    rows: npt.NDArray[np.intp] | Floats,
-    columns: npt.NDArray[np.intp] | Floats,
-    shape: tuple[int, int],
-    rng: np.random.Generator,
-    parts: Parts,
-) -> tuple[int, npt.NDArray[np.intp]]:
-    """Number of fields, and the field of each part of each pixel: rectangles of one orientation and size per block.
-
-    `parts` are the rows and columns of their middles from that of a pixel; the fields are (parts, pixels).
-    """
-    rows, columns = (place + np.array(part)[:, None] for place, part in zip((rows, columns), parts, strict=True))
-    blocks = max(int(shape[0] * shape[1] * GSD_M**2 / BLOCK_M**2), 1)
-    centres = rng.uniform((0, 0), shape, (blocks, 2))
-    _, block = cKDTree(centres).query(np.stack([rows, columns], axis=-1))
-    angle = rng.uniform(0.0, np.pi, blocks)[block]
-    sides = rng.uniform((5.0, 9.0), (14.0, 30.0), (blocks, 2))[block]
-    across = np.floor((columns * np.cos(angle) + rows * np.sin(angle)) / sides[..., 0]).astype(np.int64)
-    along = np.floor((rows * np.cos(angle) - columns * np.sin(angle)) / sides[..., 1]).astype(np.int64)
-    key = (block * 4096 + across + 2048) * 4096 + along + 2048
-    names, field = np.unique(key, return_inverse=True)
-    return names.size, field.reshape(key.shape)
 
 
 def _towns(both: tuple[Floats, Floats], terrain: Terrain, flat: Flags, rng: np.random.Generator) -> None:

@@ -11,6 +11,7 @@ from scipy.spatial import cKDTree
 from landslide_cli.simulation.arrays import Codes, Floats, fractal, ramp
 from landslide_cli.simulation.landslides import Outline, Scars, make_scars
 from landslide_cli.simulation.nature import PLAIN, Nature
+from landslide_cli.simulation.parcels import Compartments
 from landslide_cli.simulation.spectra import AXES, PLANTS, ROUGHNESS, Material
 from landslide_cli.simulation.surface import make_surface
 from landslide_cli.simulation.terrain import Terrain
@@ -116,7 +117,7 @@ def make_world(
         grain = (1.0 - new) * grain + new * _grain(terrain.shape, rng)
         brightness_after = _brightness(after, lasting * grain / np.hypot(1.0 - new, new))
     shade = np.asarray(1.0 + scars.cover * (scars.brightness - 1.0), dtype=np.float32)
-    stands = np.zeros(terrain.shape, np.int32) if plain else _stands(terrain.shape, rng)
+    stands = np.zeros(terrain.shape, np.int32) if plain else _stands(terrain.shape, rng, surface.compartments)
     tint = None if plain else np.float32(nature.tint) * variation(stands, rng)
     growth = np.ones(terrain.shape, np.float32) if plain else _growth(stands, rng)
     return World(
@@ -175,14 +176,19 @@ def variation(stands: npt.NDArray[np.int32], rng: np.random.Generator, grain: Fl
     return np.asarray(whole, dtype=np.float32)
 
 
-def _stands(shape: tuple[int, int], rng: np.random.Generator) -> npt.NDArray[np.int32]:
-    """The stand of each pixel: ragged patches of 15 ha on average."""
+def _stands(
+    shape: tuple[int, int], rng: np.random.Generator, compartments: Compartments | None
+) -> npt.NDArray[np.int32]:
+    """The stand of each pixel: ragged patches of 15 ha on average, or the compartment where that is tended."""
     patches = max(shape[0] * shape[1] // 1500, 1)
     rows, columns = np.indices(shape, dtype=np.float32)
     ragged = [6.0 * fractal(shape, rng, exponent=2.2, shortest_px=20, longest_px=60) for _ in range(2)]
     _, patch = cKDTree(rng.uniform((0, 0), shape, (patches, 2))).query(
         np.stack([rows + ragged[0], columns + ragged[1]], axis=-1)
     )
+    if compartments:
+        compartment = compartments.of[0]
+        patch = np.where(compartments.tended[compartment], patches + compartment, patch)
     return np.asarray(patch, dtype=np.int32)
 
 
