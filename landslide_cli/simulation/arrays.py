@@ -1,5 +1,6 @@
 """Array types and random fields that every part of the simulation uses."""
 
+from collections.abc import Sequence
 from typing import TypeAlias
 
 import numpy as np
@@ -10,6 +11,7 @@ from scipy.ndimage import correlate1d, gaussian_filter1d
 Floats: TypeAlias = npt.NDArray[np.float32]
 Codes: TypeAlias = npt.NDArray[np.uint8]
 Flags: TypeAlias = npt.NDArray[np.bool_]
+Distances: TypeAlias = npt.NDArray[np.float64]
 
 LANCZOS = 4
 """Pixels on either side from which an image between its pixels is interpolated."""
@@ -61,6 +63,13 @@ def moved(field: Floats, rows: float, columns: float) -> Floats:
         weights = np.where(np.abs(away) < LANCZOS, np.sinc(away) * np.sinc(away / LANCZOS), 0.0)
         field = correlate1d(field, weights / weights.sum(), axis, mode="nearest")
     return np.asarray(field, dtype=np.float32)
+
+
+def turned(shape: tuple[int, int], centre: Sequence[float], angle: float) -> tuple[Distances, Distances]:
+    """Each pixel's distance (h, w) from `centre` (row, column) along two axes turned by `angle`, in pixels."""
+    y, x = np.ogrid[: shape[0], : shape[1]]
+    y, x = y - centre[0], x - centre[1]
+    return x * np.cos(angle) + y * np.sin(angle), y * np.cos(angle) - x * np.sin(angle)
 
 
 def ramp(values: npt.NDArray[np.floating], low: float, high: float) -> Floats:

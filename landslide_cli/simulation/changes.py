@@ -8,10 +8,11 @@ import numpy.typing as npt
 from scipy.ndimage import gaussian_filter, shift
 
 from landslide_cli.imagery.bands import GSD_M
-from landslide_cli.simulation.arrays import Floats, fractal, line_noise, ramp
-from landslide_cli.simulation.ground import Ground, Mixture, convert
+from landslide_cli.simulation.arrays import Distances, Floats, fractal, line_noise, ramp, turned
+from landslide_cli.simulation.felling import clear_cuts, felled_mixture
+from landslide_cli.simulation.ground import Ground, convert
 from landslide_cli.simulation.nature import Change, Nature
-from landslide_cli.simulation.spectra import PLANTS, TREES, Material
+from landslide_cli.simulation.spectra import PLANTS, Material
 from landslide_cli.simulation.terrain import Terrain
 
 OPENED: Final = 0.1
@@ -40,28 +41,8 @@ ROAD_STEPS: Final = (120, 1200)
 TRACK_STEPS: Final = (40, 200)
 """Length of the track by which a pit, or a building alone, is reached."""
 
-EDGE_PX: Final = 0.7
-"""Half the width of the edge of a clear-cut, where some trees stand."""
-BESIDE: Final = (0.0, 2.0)
-"""How far from the middle of a clear-cut that of an earlier one lies, in half sides: it grows around or beside it."""
-GREENING: Final = (0.6, 0.3)
-"""Share of an earlier one that grass has come to cover at most, before the event and from then on; in Czechia 2019 the
-median spectrum of old cuts is that of half grass, a year later of 0.7, and new ones are of a fifth."""
-ASKEW: Final = 0.1
-"""Deviation of the angle between a cut and the compartments around it."""
-STRIP_PX: Final = (1.5, 3.5)
-"""Half the width of a strip, which is usually twice as wide as the trees that sow it anew are high."""
-FELLED: Final = (0.85, 0.98)
-"""Share of the trees inside it that are felled."""
-THINNED: Final = (0.2, 1.0)
-"""The same of the smaller ones beside it: from single trees taken out to all."""
-SMALLER_PX: Final = (1.5, 7.0)
-"""From the middle of those to an edge."""
-
 DEAD: Final = 0.65
 """Share of the conifers of a group that are, where they still stand."""
-
-Distances = npt.NDArray[np.float64]
 
 
 def change_ground(ground: Ground, nature: Nature, rng: np.random.Generator) -> None:
@@ -78,16 +59,9 @@ def change_ground(ground: Ground, nature: Nature, rng: np.random.Generator) -> N
 def blob(shape: tuple[int, int], centre: Sequence[float], radius_px: float, rng: np.random.Generator) -> Floats:
     """A ragged patch around `centre` (row, column); (h, w) float32, 1 inside."""
     angle, stretch = rng.uniform(0.0, np.pi), rng.uniform(1.0, 2.2)
-    u, v = _turned(shape, centre, angle)
+    u, v = turned(shape, centre, angle)
     distance = np.hypot(u / stretch, v * stretch) / radius_px
     return ramp(distance + 0.3 * fractal(shape, rng, exponent=2.4, longest_px=6 * radius_px), 1.1, 0.9)
-
-
-def _turned(shape: tuple[int, int], centre: Sequence[float], angle: float) -> tuple[Distances, Distances]:
-    """Each pixel's distance (h, w) from `centre` (row, column) along two axes turned by `angle`, in pixels."""
-    y, x = np.ogrid[: shape[0], : shape[1]]
-    y, x = y - centre[0], x - centre[1]
-    return x * np.cos(angle) + y * np.sin(angle), y * np.cos(angle) - x * np.sin(angle)
 
 
 def _places(wanted: npt.NDArray[np.floating], count: int, rng: np.random.Generator) -> list[tuple[int, int]]:
@@ -97,127 +71,6 @@ def _places(wanted: npt.NDArray[np.floating], count: int, rng: np.random.Generat
         return []
     drawn = np.searchsorted(cumulative, rng.uniform(0.0, cumulative[-1], count), side="right")
     return [divmod(int(min(place, cumulative.size - 1)), wanted.shape[1]) for place in drawn]
-
-
-def _clear_cuts(ground: Ground, nature: Nature, rng: np.random.Generator) -> None:
-    """Patches of forest that are gone: rectangles, strips side by side, or as ragged as what beetles left to fell.
-
-    Many lie beside one of years ago; groups of trees are left in some; smaller ones lie around, old and new, thinned
-    and bare.
-    """
-    terrain, after = ground.terrain, ground.after
-    forest = after[list(TREES)].sum(axis=0)
-    rows, columns = np.nonzero((forest > 0.7) & (terrain.slope_deg(1.5) < 28.0))
-    if rows.size == 0:
-        return
-    uneven = fractal(forest.shape, rng, exponent=2.6, shortest_px=5, longest_px=40) if nature.ragged else None
-    left = fractal(forest.shape, rng, exponent=1.6, shortest_px=7, longest_px=20)
-    patches = fractal(forest.shape, rng, exponent=1.6, shortest_px=4, longest_px=30) if nature.ragged else left
-    for _ in range(max(1, round(forest.size * GSD_M**2 / 1e6 * nature.changes[Change.CLEAR_CUT]))):
-        place = rng.integers(rows.size)
-        angle = rng.uniform(0.0, np.pi)
-        if ground.compartments:
-            angle = ground.compartments.blocks.angle_at((rows[place], columns[place])) + rng.normal(0.0, ASKEW)
-        u, v = _turned(forest.shape, (rows[place], columns[place]), angle)
-        half = rng.uniform(4.0, 13.0, 2)
-        waver = 0.0 if uneven is None else nature.ragged * rng.uniform() ** 2 * uneven
-        corners = rng.uniform(*nature.corners) if nature.corners else np.inf
-        share = rng.uniform(*FELLED) if nature.ragged else FELLED[0]
-        if nature.strips and rng.random() < nature.strips:
-            half[0] = rng.uniform(*STRIP_PX)
-            u = _repeated(u, rng.uniform(3.0, 5.0) * half[0], int(rng.integers(0, 3)))
-        if rng.random() < nature.growing:
-            earlier = _opening(u + rng.uniform(*BESIDE) * half[0], v, half, corners, waver, share)
-            _fell_earlier(ground, nature, rng, earlier)
-        cut = _opening(u, v, half, corners, waver, share)
-        if nature.ragged:
-            left_from = rng.uniform(1.8, 3.0)
-            cut *= ramp(left, left_from + 0.3, left_from - 0.3)
-            # Here all was cleared up, there it still lies, or grass has come.
-            part = ramp(patches, -0.8, 0.8)
-            convert(after, cut * part, _felled(nature, rng), TREES)
-            cut *= (1.0 - part) / np.maximum(1.0 - cut * part, 0.01)
-        convert(after, cut, _felled(nature, rng), TREES)
-        if nature.more_cuts:
-            _smaller_cuts(ground, nature, rng, (rows[place], columns[place]), angle, half, waver)
-
-
-def _smaller_cuts(
-    ground: Ground,
-    nature: Nature,
-    rng: np.random.Generator,
-    centre: Sequence[float],
-    angle: float,
-    half_px: Distances,
-    waver: Floats | float,
-) -> None:
-    """Cuts around one at `centre` (row, column) that reaches `half_px` along axes turned by `angle`; some are older."""
-    row, column = centre
-    for _ in range(rng.poisson(nature.more_cuts)):
-        # From one to the next: what stands between them is felled last.
-        smaller_px, heading = rng.uniform(*SMALLER_PX, 2), rng.uniform(0.0, 2.0 * np.pi)
-        away_px = rng.uniform(0.7, 1.6) * (half_px.mean() + smaller_px.mean())
-        row, column = row + away_px * np.sin(heading), column + away_px * np.cos(heading)
-        u, v = _turned(ground.terrain.shape, (row, column), angle + rng.normal(0.0, 0.15))
-        corners = rng.uniform(*nature.corners) if nature.corners else np.inf
-        share = rng.uniform(*THINNED)
-        cut = _opening(u, v, smaller_px, corners, waver, share)
-        if rng.random() < nature.growing:
-            _fell_earlier(ground, nature, rng, cut)
-        else:
-            convert(ground.after, cut, _felled(nature, rng), TREES)
-        half_px = smaller_px
-
-
-def _fell_earlier(ground: Ground, nature: Nature, rng: np.random.Generator, cut: Floats) -> None:
-    """A cut (h, w) of some years ago: grass has come, and more of it until the image after the event."""
-    mixture = _felled(nature, rng)
-    for shares, grown in zip((ground.before, ground.after), np.cumsum(rng.uniform(0.0, GREENING)), strict=True):
-        convert(shares, cut, _grown_over(mixture, grown if nature.ragged else 0.0), TREES)
-
-
-def _grown_over(mixture: Mixture, share: float) -> Mixture:
-    """A mixture of which so much is grass instead."""
-    rest = {material: (1.0 - share) * part for material, part in mixture.items()}
-    return rest | {Material.GRASS: rest[Material.GRASS] + share}
-
-
-def _opening(
-    u: Distances, v: Distances, half_px: Distances, corners: float, waver: Floats | float, share: float
-) -> Floats:
-    """The share (h, w) of the trees felled inside of `half_px` along each of two axes, edges moved by `waver` of it.
-
-    `corners` is the exponent of a superellipse: 2 is an ellipse, infinity a rectangle.
-    """
-    longer, shorter = np.abs(u) / half_px[0], np.abs(v) / half_px[1]
-    reach = np.maximum(longer, shorter)
-    if np.isfinite(corners):
-        longer, shorter = reach, np.minimum(longer, shorter)
-        reach = longer * (1.0 + (shorter / np.maximum(longer, 1e-6)) ** corners) ** (1.0 / corners)
-    reach = reach + waver
-    soft = EDGE_PX / half_px.min()
-    return np.asarray(share * ramp(reach, 1.0 + soft, 1.0 - soft), dtype=np.float32)
-
-
-def _repeated(distance: Distances, apart_px: float, more: int) -> Distances:
-    """The distance (h, w) from the nearest of lines side by side: one at 0 and so many `more` on either side of it."""
-    return np.asarray(distance - apart_px * np.clip(np.round(distance / apart_px), -more, more))
-
-
-def _felled(nature: Nature, rng: np.random.Generator) -> Mixture:
-    """What covers the ground where trees were felled: slash, what grew under them, soil in the tracks.
-
-    Near the median of damaged forest in real pairs, Czechia 2019 and 2020: reflectance x 10000 of 830 in B04, 2150 in
-    B08 and 2420 in B11, where soil as bright in B04 has less in both.
-    """
-    soil, green, dead = rng.uniform(0.05, 0.3), rng.uniform(0.0, 0.3), rng.uniform(*nature.slash)
-    rest = 1.0 - soil - green
-    return {
-        Material.SOIL: soil,
-        Material.GRASS: green,
-        Material.DEAD_WOOD: dead * rest,
-        Material.DRY_GRASS: (1.0 - dead) * rest,
-    }
 
 
 def _fires(ground: Ground, nature: Nature, rng: np.random.Generator) -> None:
@@ -240,7 +93,7 @@ def _dieback(ground: Ground, nature: Nature, rng: np.random.Generator) -> None:
     dead = ramp(groups, 2.6 - 1.6 * amount, 3.2 - 1.6 * amount)
     felled = dead * ramp(fractal(shape, rng, exponent=2.2, shortest_px=6), 0.5, 0.8)
     convert(after, DEAD * (dead - felled), {Material.DEAD_WOOD: 0.8, Material.GRASS: 0.2}, (Material.CONIFER,))
-    convert(after, felled, _felled(nature, rng), (Material.CONIFER,))
+    convert(after, felled, felled_mixture(nature, rng), (Material.CONIFER,))
 
 
 def _floods(ground: Ground, nature: Nature, rng: np.random.Generator) -> None:
@@ -286,7 +139,7 @@ def _quarries(ground: Ground, nature: Nature, rng: np.random.Generator) -> None:
     beside = gaussian_filter(after[Material.ROOF] + after[Material.ASPHALT], BESIDE_PX)
     wanted = dry * (beside + 0.002) * ramp(slope, 9.0, 5.0)
     for place in _places(wanted, int(rng.integers(1, 3 + round(8 * amount))), rng):
-        axes = _turned(shape, place, rng.uniform(0.0, np.pi))
+        axes = turned(shape, place, rng.uniform(0.0, np.pi))
         half_px = rng.uniform(0.7, 4.5, 2)
         beyond_px = np.maximum(*(np.abs(axis) - half for axis, half in zip(axes, half_px, strict=True)))
         built = 0.9 * ramp(beyond_px, 0.5, -0.5)
@@ -308,7 +161,7 @@ def dug(shape: tuple[int, int], centre: Sequence[float], reach_px: float, rng: n
     angles = rng.uniform(0.0, 2.0 * np.pi) + 2.0 * np.pi / sides * (np.arange(sides) + rng.uniform(-0.2, 0.2, sides))
     beyond_px = np.full(shape, -np.inf)
     for angle, reach in zip(angles, reach_px * rng.uniform(0.7, 1.3, sides), strict=True):
-        np.maximum(beyond_px, _turned(shape, centre, angle)[0] - reach, out=beyond_px)
+        np.maximum(beyond_px, turned(shape, centre, angle)[0] - reach, out=beyond_px)
     return np.asarray(beyond_px + 0.4 * fractal(shape, rng, exponent=2.0, longest_px=20))
 
 
@@ -414,7 +267,7 @@ def _snow(ground: Ground, nature: Nature, rng: np.random.Generator) -> None:
 
 
 _KINDS: Final[Mapping[Change, Callable[[Ground, Nature, np.random.Generator], None]]] = {
-    Change.CLEAR_CUT: _clear_cuts,
+    Change.CLEAR_CUT: clear_cuts,
     Change.FIRE: _fires,
     Change.DIEBACK: _dieback,
     Change.FLOOD: _floods,
