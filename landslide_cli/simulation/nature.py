@@ -192,7 +192,7 @@ def draw_nature(rng: np.random.Generator, more_changes: Mapping[Change, float] =
     # One soil and one light for all materials of a place.
     materials += rng.standard_normal(4).astype(np.float32) * 0.6 * spread
     # From pine to old spruce, which is darker, above all in the shortwave infrared.
-    materials[Material.CONIFER] += rng.uniform(0.0, 1.6) * np.array((-0.2, 0.0, 0.25, 0.0), np.float32)
+    materials[Material.CONIFER] += rng.uniform(0.0, 1.2) * np.array((-0.2, 0.0, 0.25, 0.0), np.float32)
     # The needles of what died or was felled are red for a while.
     materials[Material.DEAD_WOOD] += rng.uniform(0.0, 0.5) * np.array((0.0, 0.0, 0.0, 1.0), np.float32)
     palette = rng.choice(len(FRESH), 3, p=(0.26, 0.2, 0.24, 0.15, 0.15))

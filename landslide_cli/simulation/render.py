@@ -16,15 +16,17 @@ from landslide_cli.simulation.world import World, variation
 
 FINER = 2
 """Into so many parts, rows and columns each, pixels are cut where trees end: a rim of shade is narrower."""
-BLUR_PX = 0.5
-"""Deviation of the sensor's point spread: of a wave of two pixels it keeps 0.29, where 0.15 to 0.3 are asked of it."""
+BLUR_PX = 0.6
+"""Deviation of the sensor's point spread: of a wave of two pixels it keeps 0.17, where 0.15 to 0.3 are asked of it."""
 DRIFT = (0.5, 0.9, 1.2, 0.5)
 """How much brightness, greenness, wetness and redness change between dates, to each other."""
 GRAIN = 0.15
 """Share of that which is from pixel to pixel, on average."""
 LEFT_HAZE_VARIES = 0.7
 """How much the haze that is left differs inside an image, to how much from image to image."""
-DARKEST = (0.8, 0.2)
+TOO_MUCH_TAKEN = -1.0
+"""How much more than there is may be taken, in `Nature.left_haze`: the darkest ground tells that it is too much."""
+DARKEST = (0.68, 0.25)
 """How much of the sun trees keep from the ground behind them: mean, and deviation along the edge of a forest."""
 
 
@@ -170,7 +172,7 @@ def render(world: World, acquisition: Acquisition, rng: np.random.Generator) -> 
     )
     _veil(reflectance, clouds, nature.haze[acquisition.after_event], rng)
     if nature.left_haze:
-        left = rng.normal() + LEFT_HAZE_VARIES * fractal(shape, rng, exponent=3.0)
+        left = np.maximum(rng.normal() + LEFT_HAZE_VARIES * fractal(shape, rng, exponent=3.0), TOO_MUCH_TAKEN)
         reflectance += np.float32(nature.left_haze) * left * HAZE[:, None, None]
     if nature.air:
         # The same air seen twice is never the same.
