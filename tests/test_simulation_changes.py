@@ -4,12 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from scipy.ndimage import (
-    binary_dilation,
-    binary_opening,
-    label,
-    uniform_filter,
-)
+from scipy.ndimage import binary_dilation, binary_opening, label, uniform_filter
 from scipy.spatial import ConvexHull
 from simulated_forest import in_forest
 

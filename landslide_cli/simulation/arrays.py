@@ -56,7 +56,10 @@ def line_noise(length: int, rng: np.random.Generator, wavelength_px: float) -> F
 
 
 def moved(field: Floats, rows: float, columns: float) -> Floats:
-    """A field (..., h, w) moved by fractions of a pixel, no less sharp; what enters is what lies at the edge."""
+    """A field (..., h, w) moved by fractions of a pixel, no less sharp; what enters is what lies at the edge.
+
+    Interpolated by the windowed sine of Lanczos (Duchon 1979), row by row and column by column.
+    """
     for axis, offset in ((-2, rows), (-1, columns)):
         reach_px = LANCZOS + int(np.ceil(abs(offset)))
         away = np.arange(-reach_px, reach_px + 1) + offset

@@ -6,6 +6,7 @@ from typing import Final
 
 import numpy as np
 import numpy.typing as npt
+from scipy.ndimage import mean as mean_of
 from scipy.spatial import cKDTree
 
 from landslide_cli.imagery.bands import GSD_M
@@ -98,7 +99,7 @@ class Compartments:
 
     def ramp(self, field: Floats, low: float, high: float) -> Floats:
         """A smooth step (h, w) of `field` (h, w) from 0 at `low` to 1 at `high`, that compartments take as a whole."""
-        mean = _means(field, self.of, self.tended.size)[self.of]
+        mean = _means(field, self.of)[self.of]
         whole = ramp(mean + np.float32(OWN) * (field - mean), low, high).mean(axis=0)
         tended = self.tended[self.of].mean(axis=0, dtype=np.float32)
         return np.asarray(tended * whole + (1.0 - tended) * ramp(field, low, high))
@@ -113,12 +114,10 @@ def make_compartments(slope_deg: Floats, rng: np.random.Generator) -> Compartmen
         place + WAVER_PX * fractal(shape, rng, shortest_px=8, longest_px=30)
         for place in np.indices(shape, dtype=np.float32)
     )
-    number, of = blocks.parcels(rows, columns, QUARTERS)
-    return Compartments(blocks, of, _means(slope_deg, of, number) < TENDED_DEG)
+    _, of = blocks.parcels(rows, columns, QUARTERS)
+    return Compartments(blocks, of, _means(slope_deg, of) < TENDED_DEG)
 
 
-def _means(field: Floats, of: npt.NDArray[np.intp], number: int) -> Floats:
-    """Mean of a field (h, w) over each of `number` parcels; `of` (parts, h, w) tells where they lie."""
-    places = of.ravel()
-    sums = np.bincount(places, np.broadcast_to(field, of.shape).ravel(), number)
-    return np.asarray(sums / np.bincount(places, minlength=number), dtype=np.float32)
+def _means(field: Floats, of: npt.NDArray[np.intp]) -> Floats:
+    """Mean of a field (h, w) over each parcel; `of` (parts, h, w) tells where they lie."""
+    return np.asarray(mean_of(np.broadcast_to(field, of.shape), of, np.arange(of.max() + 1)), dtype=np.float32)
