@@ -1,18 +1,7 @@
 """One frozen dataclass per workflow. Every default lives here, once."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
-
-from landslide_cli.imagery.bands import BANDS
-
-Progress = Callable[[str, float], None]
-"""Called with what is being done and the share done, 0..1."""
-
-
-def silent(_step: str, _share: float) -> None:
-    """Take progress and show nothing."""
-
 
 CLOUD_MASKS = ("scl", "csmask")
 
@@ -221,77 +210,6 @@ class PrepareConfig:
 
 
 _NOT_PARAMETERS = {"out", "overwrite", "events", "inventory", "changes"}
-
-
-LOSSES = ("binary", "two-class")
-NORMALISATIONS = ("paper", "released", "logarithm")
-
-
-@dataclass(frozen=True, slots=True)
-class Recipe:
-    """How a network is trained. The defaults are the paper's (sections 3.2, 3.3 and 4) wherever it gives one."""
-
-    model: str = "bbunet"
-    """A key of `training.networks.NETWORKS`."""
-    bands: tuple[str, ...] = BANDS
-    encoder: str | None = None
-    """A name of segmentation-models-pytorch, for networks with a choice; their own where not given."""
-    normalisation: str = "paper"
-    """One of `NORMALISATIONS`."""
-    epochs: int = 50
-    batch: int = 64
-    windows_per_epoch: int | None = None
-    """Learn from so many windows, drawn anew, instead of all: for a laptop."""
-    window_shift_px: int = 0
-    """Windows to learn from are read up to so far from their place in rows and columns, drawn anew in each epoch."""
-    learning_rate: float = 0.01
-    decay: float = 0.99
-    """Factor of the learning rate from epoch to epoch; the paper says only that it is exponential, this is the
-    released code's."""
-    dates_together: bool = False
-    """Show the encoder both dates in one batch: batch norm then does not level what changed in a whole window, which
-    it does not when predicting either. The published networks learned from one date at a time."""
-    norm_momentum: float = 0.1
-    """Share of a batch in the running statistics of batch norm; small batches want less than torch's own."""
-    weight_decay: float = 1e-4
-    averaging: float = 0.0
-    """Decay, from step to step, of the moving average of the weights, less in the first steps; the average is validated
-    and kept. 0 is none."""
-    gradient_clip: float | None = None
-    """Largest norm of the gradient; none where not given."""
-    loss: str = "binary"
-    """`binary`: cross-entropy averaged over pixels; `two-class`: averaged over the weights of their classes."""
-    landslide_weight: float = 5.0
-    """How much more a landslide pixel counts than one of stable ground."""
-    change_weights: Mapping[str, float] = field(default_factory=dict)
-    """How many times as much as other stable ground one counts that changed, by the codes of `prepare --changes`."""
-    focal_gamma: float = 0.0
-    """Power of the probability of its wrong class by which a pixel counts (focal loss, Lin et al. 2017)."""
-    dice_weight: float = 0.0
-    """Share of the Dice loss that is added."""
-    flips: bool = True
-    quarter_turns: bool = True
-    rotation_deg: float = 15.0
-    """Windows are turned further by up to this."""
-    brightness: float = 0.1
-    contrast: float = 0.1
-    """Largest relative change, for each date on its own."""
-    histogram_matching: float = 0.25
-    """Share of the images that take the histograms of another image."""
-    misregistration_px: int = 1
-    """Each date is moved by up to this in rows and columns."""
-    elevation_shift_m: float = 0.0
-    """The elevation of each window is raised or lowered by up to this: landslides know no sea level."""
-    flattest: float = 1.0
-    """Least factor on the rise of the ground: how steep it must be to fail differs from place to place."""
-    band_dropout: float = 0.0
-    """Share of the windows in which some bands, drawn anew, are blank on both dates: a network that learned so can
-    do without a band."""
-    negatives: float = 0.05
-    """Share each of pre-pre, post-post and post-pre pairs, in which nothing slid (released code; not in the paper)."""
-    precision: str = "auto"
-    """Of Lightning, such as `32-true` or `bf16-mixed`; `auto` is the latter on a GPU, the former elsewhere."""
-    seed: int = 0
 
 
 @dataclass(frozen=True, slots=True)

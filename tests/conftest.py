@@ -15,8 +15,8 @@ from rasterio.transform import from_origin
 from rasterio.warp import transform_geom
 from shapely.geometry import box, mapping
 
+from landslide_cli.card import ModelCard
 from landslide_cli.config import FetchConfig, PrepareConfig
-from landslide_cli.inference.card import ModelCard
 from landslide_cli.workflows.fetch import fetch
 from landslide_cli.workflows.prepare import prepare
 

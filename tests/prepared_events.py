@@ -14,8 +14,8 @@ from rasterio.warp import transform_geom
 from shapely.geometry import box, mapping
 
 from landslide_cli.config import PrepareConfig
-from landslide_cli.event import Event
-from landslide_cli.imagery.bands import Unseen
+from landslide_cli.event.folder import Event
+from landslide_cli.geo.bands import Unseen
 
 SHAPE = (200, 260)
 WINDOW, STRIDE = 48, 24

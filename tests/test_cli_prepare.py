@@ -11,7 +11,7 @@ from conftest import Maker
 from prepared_events import write_changes
 from shapely.geometry import box, mapping
 
-from landslide_cli.event import Event
+from landslide_cli.event.folder import Event
 
 HEAVY = (
     "rasterio",

@@ -9,8 +9,8 @@ from servers import failing_api, stac_api
 from shapely.geometry import box
 
 from landslide_cli.errors import CatalogError, InputError
+from landslide_cli.geo.bands import BANDS
 from landslide_cli.imagery import catalogs
-from landslide_cli.imagery.bands import BANDS
 from landslide_cli.imagery.catalogs import (
     CATALOGS,
     asset_key,

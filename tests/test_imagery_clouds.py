@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from landslide_cli.imagery.bands import SCL, Unseen
+from landslide_cli.geo.bands import SCL, Unseen
 from landslide_cli.imagery.clouds import DILATION_PX, unseen
 
 

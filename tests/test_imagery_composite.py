@@ -2,7 +2,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from landslide_cli.imagery.bands import Unseen
+from landslide_cli.geo.bands import Unseen
 from landslide_cli.imagery.composite import composite
 from landslide_cli.imagery.scenes import Scene
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from landslide_cli.imagery.bands import Unseen
+from landslide_cli.geo.bands import Unseen
 from landslide_cli.imagery.contact_sheet import (
     AOI_LINE,
     CAPTION_WIDTH_PX,

@@ -10,13 +10,12 @@ from conftest import band_folder
 
 from landslide_cli.config import FetchConfig
 from landslide_cli.errors import InputError
-from landslide_cli.event import Event
-from landslide_cli.imagery import csmask
-from landslide_cli.imagery.bands import Unseen
+from landslide_cli.event.folder import Event
+from landslide_cli.geo.bands import Unseen
+from landslide_cli.imagery import csmask, sources
 from landslide_cli.imagery.clouds import DILATION_PX
 from landslide_cli.imagery.csmask import CSMASK_BANDS, unseen_by_csmask
 from landslide_cli.simulation.catalog import write_catalog
-from landslide_cli.workflows import sources
 from landslide_cli.workflows.fetch import fetch
 
 VEGETATION = (300, 500, 400, 3000, 1500, 700)

@@ -15,10 +15,11 @@ from shapely.geometry import Polygon, box, mapping
 
 from landslide_cli.config import FetchConfig
 from landslide_cli.errors import CatalogError, InputError
-from landslide_cli.event import Event
+from landslide_cli.event.folder import Event
+from landslide_cli.geo import grids
+from landslide_cli.geo.aoi import AOI
+from landslide_cli.geo.bands import BANDS
 from landslide_cli.imagery import load
-from landslide_cli.imagery.aoi import AOI
-from landslide_cli.imagery.bands import BANDS
 from landslide_cli.imagery.scenes import Scene
 from landslide_cli.workflows.fetch import fetch
 
@@ -70,18 +71,18 @@ def grid(columns: int = SIZE, rows: int = SIZE) -> GeoBox:
 
 
 def test_the_event_grid_is_utm_on_the_lattice_of_the_granules() -> None:
-    geobox = load.event_grid(AOI(box(-73.8, 18.3, -73.5, 18.6)))
+    geobox = grids.event_grid(AOI(box(-73.8, 18.3, -73.5, 18.6)))
     assert str(geobox.crs) == "EPSG:32618"
     assert geobox.resolution.xy == (10, -10)
     assert (geobox.transform.c % 10, geobox.transform.f % 10) == (0, 0)
-    assert load.inside(box(-73.7, 18.4, -73.6, 18.5), geobox).mean() == pytest.approx(1 / 9, rel=0.03)
-    assert load.inside(box(-73.8, 18.3, -73.5, 18.6), geobox).mean() > 0.98
+    assert grids.inside(box(-73.7, 18.4, -73.6, 18.5), geobox).mean() == pytest.approx(1 / 9, rel=0.03)
+    assert grids.inside(box(-73.8, 18.3, -73.5, 18.6), geobox).mean() > 0.98
 
 
 def test_blocks_cover_the_grid_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(load, "BLOCK_PX", 50)
+    monkeypatch.setattr(grids, "BLOCK_PX", 50)
     seen = np.zeros((SIZE, 133), int)
-    for window, block in load.blocks(grid(133)):
+    for window, block in grids.blocks(grid(133)):
         rows, columns = window.toslices()
         seen[rows, columns] += 1
         assert block.shape == (window.height, window.width)
@@ -188,7 +189,7 @@ def test_the_event_does_not_depend_on_its_blocks(tmp_path: Path, monkeypatch: py
 
     made = write_catalog(tmp_path / "catalog", seed=5, shape=(230, 310))
     for name, size in (("whole", 2048), ("cut", 100)):
-        monkeypatch.setattr(load, "BLOCK_PX", size)
+        monkeypatch.setattr(grids, "BLOCK_PX", size)
         fetch(
             FetchConfig(
                 out=tmp_path / name, aoi=str(made.aoi), event_date=made.event_date.isoformat(), catalog=str(made.items)

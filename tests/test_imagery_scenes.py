@@ -6,7 +6,7 @@ import pytest
 from shapely.geometry import box
 
 from landslide_cli.errors import InputError, NoSceneError
-from landslide_cli.imagery.bands import SCL, Unseen
+from landslide_cli.geo.bands import SCL, Unseen
 from landslide_cli.imagery.scenes import (
     Scene,
     best_pair,

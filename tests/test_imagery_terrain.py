@@ -8,7 +8,7 @@ import rasterio
 from conftest import CRS, write_raster
 from odc.geo.geobox import GeoBox
 
-from landslide_cli.imagery.resample import resample
+from landslide_cli.geo.resample import resample
 from landslide_cli.imagery.terrain import dem_grid, slope_aspect, terrain_stack
 
 

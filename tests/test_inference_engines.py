@@ -9,8 +9,8 @@ from conftest import CARD, write_model
 from landslide_cli.errors import InputError, ModelError
 from landslide_cli.inference import engines
 from landslide_cli.inference.engines import ENGINES, OnnxEngine, difference, load, open_model, why_not
+from landslide_cli.inference.models import shipped_models
 from landslide_cli.workflows.doctor import made_up_windows
-from landslide_cli.workflows.predict import shipped_models
 
 HERE = [name for name in ENGINES if why_not(name) is None]
 ANY_MODEL = [name for name in HERE if name != "openvino-mixed"]

@@ -7,7 +7,7 @@ from affine import Affine
 from odc.geo.geobox import GeoBox
 from rasterio.windows import Window
 
-from landslide_cli.imagery.cog import create
+from landslide_cli.geo.rasters import create
 from landslide_cli.inference.reader import _Raster
 
 SIZE = (1500, 40)

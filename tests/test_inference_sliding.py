@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from conftest import CARD
 
-from landslide_cli.imagery.bands import NOT_ANALYSED
-from landslide_cli.inference.card import ModelCard
+from landslide_cli.card import ModelCard
+from landslide_cli.geo.bands import NOT_ANALYSED
 from landslide_cli.inference.reader import Strip
 from landslide_cli.inference.sliding import busiest, predict
 

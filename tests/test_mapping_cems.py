@@ -6,7 +6,7 @@ from conftest import Maker
 
 from landslide_cli.config import PredictConfig, VectorizeConfig
 from landslide_cli.errors import InputError
-from landslide_cli.event import Event
+from landslide_cli.event.folder import Event
 from landslide_cli.workflows.predict import predict
 from landslide_cli.workflows.vectorize import vectorize
 

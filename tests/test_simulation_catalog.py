@@ -16,7 +16,7 @@ from rasterio.warp import transform_geom
 from rio_cogeo import cog_validate
 from shapely.geometry import shape
 
-from landslide_cli.imagery.bands import BAND_GSD_M, BANDS, BASELINE_OFFSET
+from landslide_cli.geo.bands import BAND_GSD_M, BANDS, BASELINE_OFFSET
 from landslide_cli.simulation.catalog import SimulatedCatalog, tile_name, write_catalog
 
 SHAPE = (120, 150)

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from landslide_cli.imagery.bands import SCL
+from landslide_cli.geo.bands import SCL
 from landslide_cli.simulation.clouds import Clouds, classify, make_clouds
 
 

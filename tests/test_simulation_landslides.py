@@ -4,12 +4,7 @@ import numpy as np
 import pytest
 from shapely.geometry import box
 
-from landslide_cli.simulation.landslides import (
-    Scars,
-    draw_areas_m2,
-    make_scars,
-    outline_of,
-)
+from landslide_cli.simulation.landslides import Scars, draw_areas_m2, make_scars, outline_of
 from landslide_cli.simulation.nature import PLAIN
 from landslide_cli.simulation.terrain import Terrain, make_terrain
 

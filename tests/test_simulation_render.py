@@ -4,7 +4,7 @@ from datetime import datetime
 import numpy as np
 import pytest
 
-from landslide_cli.imagery.bands import BANDS, SCL
+from landslide_cli.geo.bands import BANDS, SCL
 from landslide_cli.simulation.render import Acquisition, relative_sunlight, render, rim_shade, sun_position
 from landslide_cli.simulation.spectra import Material
 from landslide_cli.simulation.terrain import Terrain, make_terrain

@@ -1,6 +1,6 @@
 import numpy as np
 
-from landslide_cli.imagery.bands import BANDS
+from landslide_cli.geo.bands import BANDS
 from landslide_cli.simulation.spectra import FRESH, GREEN, SPECTRA, Material
 
 RED, NIR = BANDS.index("B04"), BANDS.index("B08")

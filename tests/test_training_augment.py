@@ -8,8 +8,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from landslide_cli.config import Recipe
 from landslide_cli.training import augment as a
+from landslide_cli.training.recipes import Recipe
 
 SIZE = 48
 QUIET = Recipe(

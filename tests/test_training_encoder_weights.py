@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from landslide_cli.errors import InputError, ModelError
-from landslide_cli.imagery.bands import BANDS
+from landslide_cli.geo.bands import BANDS
 from landslide_cli.training.encoder_weights import SSL4EO_BANDS, STEM, load_encoder_weights
 from landslide_cli.training.networks import build_network
 

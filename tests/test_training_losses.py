@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch.nn import functional
 
-from landslide_cli.config import Recipe
 from landslide_cli.training.losses import change_loss, dice_loss
+from landslide_cli.training.recipes import Recipe
 
 
 @pytest.fixture

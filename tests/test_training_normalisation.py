@@ -6,9 +6,9 @@ import torch
 from reference_models import Published, each_published, needs_reference, reference_inputs, reference_output
 from torch import Tensor
 
-from landslide_cli.config import NORMALISATIONS as CHOICES
 from landslide_cli.training.export import SelfContained
 from landslide_cli.training.normalisation import NORMALISATIONS, PaperNormalisation, ReleasedNormalisation
+from landslide_cli.training.recipes import NORMALISATIONS as CHOICES
 
 
 def terrain(elevation_m: float, slope_deg: float, aspect_deg: float, length: float = 1.0) -> Tensor:

@@ -8,11 +8,12 @@ import pytest
 import torch
 from conftest import CARD
 
-from landslide_cli.config import Recipe, TrainConfig
+from landslide_cli.config import TrainConfig
 from landslide_cli.errors import InputError, ModelError
 from landslide_cli.training.export import SelfContained, write_onnx
 from landslide_cli.training.module import ChangeModule
 from landslide_cli.training.packing import rounded
+from landslide_cli.training.recipes import Recipe
 from landslide_cli.training.start import load_start
 from landslide_cli.workflows.train import train
 

@@ -11,7 +11,7 @@ from shapely.geometry import box, mapping
 
 from landslide_cli.config import PrepareConfig
 from landslide_cli.errors import InputError
-from landslide_cli.event import Event
+from landslide_cli.event.folder import Event
 from landslide_cli.training.tiles_index import (
     INDEX,
     RECORD,

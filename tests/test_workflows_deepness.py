@@ -18,11 +18,11 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from test_workflows_export import TERRAIN_CARD, Small
 
+from landslide_cli.card import ModelCard
 from landslide_cli.config import ExportConfig, PredictConfig, TrainConfig
 from landslide_cli.errors import InputError, ModelError
-from landslide_cli.event import Event
-from landslide_cli.imagery.bands import NOT_ANALYSED, TERRAIN_BANDS
-from landslide_cli.inference.card import ModelCard
+from landslide_cli.event.folder import Event
+from landslide_cli.geo.bands import NOT_ANALYSED, TERRAIN_BANDS
 from landslide_cli.inference.deepness import write_single_input
 from landslide_cli.inference.engines import OnnxEngine
 from landslide_cli.training.export import SelfContained

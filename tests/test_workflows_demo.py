@@ -6,7 +6,7 @@ import rasterio
 from conftest import Maker, write_raster
 
 from landslide_cli.config import DemoConfig, PredictConfig
-from landslide_cli.event import Event
+from landslide_cli.event.folder import Event
 from landslide_cli.workflows.demo import agreement, demo
 from landslide_cli.workflows.predict import predict
 

@@ -12,15 +12,15 @@ import rasterio
 from conftest import CARD, TRAINED_BANDS, write_model
 from prepared_events import read, write_changes, write_inventory
 
+from landslide_cli.card import ModelCard
 from landslide_cli.config import EvaluateConfig, ExportConfig, PrepareConfig, TrainConfig
 from landslide_cli.errors import InputError, ModelError
-from landslide_cli.inference.card import ModelCard
 from landslide_cli.inference.engines import OnnxEngine
+from landslide_cli.training.evaluation_report import PAPER
 from landslide_cli.training.plots import ALARM, HIT, MISS, NAMES
 from landslide_cli.training.runs import read_metrics
 from landslide_cli.training.tiles_index import TrainingSet
 from landslide_cli.workflows.evaluate import evaluate
-from landslide_cli.workflows.evaluation_report import PAPER
 from landslide_cli.workflows.export import PARITY, export
 from landslide_cli.workflows.prepare import prepare
 from landslide_cli.workflows.train import train

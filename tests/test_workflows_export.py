@@ -9,9 +9,9 @@ import torch
 from conftest import CARD
 from torch import Tensor, nn
 
+from landslide_cli.card import ModelCard
 from landslide_cli.config import ExportConfig
 from landslide_cli.errors import InputError, ModelError
-from landslide_cli.inference.card import ModelCard
 from landslide_cli.inference.engines import OnnxEngine
 from landslide_cli.training.export import SelfContained
 from landslide_cli.training.normalisation import PaperNormalisation

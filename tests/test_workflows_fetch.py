@@ -18,10 +18,12 @@ from rio_cogeo.cogeo import cog_validate
 
 from landslide_cli.config import FetchConfig
 from landslide_cli.errors import InputError
-from landslide_cli.event import FETCHED, ITEM, PRODUCTS, Event
-from landslide_cli.imagery.bands import TERRAIN_BANDS
+from landslide_cli.event.folder import Event
+from landslide_cli.event.placing import ITEM
+from landslide_cli.event.products import FETCHED, PRODUCTS
+from landslide_cli.geo.bands import TERRAIN_BANDS
+from landslide_cli.imagery.staging import STAGING
 from landslide_cli.workflows.fetch import fetch
-from landslide_cli.workflows.staging import STAGING
 
 SHAPE = (90, 120)
 

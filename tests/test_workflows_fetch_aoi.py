@@ -12,10 +12,12 @@ import rasterio.shutil
 from shapely.geometry import box, mapping, shape
 
 from landslide_cli.config import FetchConfig
-from landslide_cli.event import FETCHED, Event
+from landslide_cli.event.folder import Event
+from landslide_cli.event.products import FETCHED
+from landslide_cli.geo import grids
+from landslide_cli.geo.aoi import read_aoi
+from landslide_cli.geo.bands import BAND_GSD_M, BANDS
 from landslide_cli.imagery import load
-from landslide_cli.imagery.aoi import read_aoi
-from landslide_cli.imagery.bands import BAND_GSD_M, BANDS
 from landslide_cli.imagery.catalogs import dn_offset
 from landslide_cli.imagery.scenes import Scene
 from landslide_cli.simulation.catalog import SimulatedCatalog, write_catalog
@@ -58,7 +60,7 @@ def test_every_place_is_covered_and_on_the_lattice(tmp_path: Path, centre: tuple
     assert event.properties["proj:code"] in (crs, f"{crs[:-2]}{zone + 1:02}", f"{crs[:-2]}{zone - 1:02}")
     with rasterio.open(event.path("post")) as source:
         assert (source.transform.c % 10, source.transform.f % 10) == (0, 0)
-        inside = load.inside(event.aoi, _grid(source))
+        inside = grids.inside(event.aoi, _grid(source))
         post = source.read()
     assert (post[:, inside] > 0).all()
     assert np.isfinite(read(event.path("terrain"))[:, inside]).all()
@@ -163,7 +165,7 @@ def test_two_granules_of_one_scene_show_the_same_place(tmp_path: Path) -> None:
             asset.href = str(catalog.items.parent / asset.href)
     day = min(i.datetime for i in items if i.datetime)
     west, east = sorted((i for i in items if i.datetime == day), key=lambda i: i.properties["proj:epsg"])
-    geobox = load.event_grid(read_aoi(str(catalog.aoi)))
+    geobox = grids.event_grid(read_aoi(str(catalog.aoi)))
     for band in ("B04", "B11"):
         here, there = (load.load_images(Scene((g,)), (band,), geobox, 2)[0].astype(float) for g in (west, east))
         both = (here > 0) & (there > 0) & (here < 2500)
@@ -222,7 +224,7 @@ def test_a_hole_in_the_aoi_is_no_gap(catalog: SimulatedCatalog, tmp_path: Path) 
     ring = outer.difference(outer.centroid.buffer(0.004))
     event = fetched(catalog, tmp_path / "event", write_aoi(tmp_path / "ring.geojson", ring))
     with rasterio.open(event.path("clear")) as source:
-        inside = load.inside(event.aoi, _grid(source))
+        inside = grids.inside(event.aoi, _grid(source))
     assert not inside[inside.shape[0] // 2, inside.shape[1] // 2]
     facts = event.step("fetch")
     assert facts["clear_percent"] + sum(facts["unseen_percent"].values()) == pytest.approx(100, abs=0.1)

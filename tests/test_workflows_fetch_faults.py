@@ -18,9 +18,11 @@ import pytest
 import rasterio
 from servers import BASE_URL, Faults, Traffic, stac_api, storage
 
-from landslide_cli.event import FETCHED, ITEM, PRODUCTS, Event
+from landslide_cli.event.folder import Event
+from landslide_cli.event.placing import ITEM
+from landslide_cli.event.products import FETCHED, PRODUCTS
+from landslide_cli.imagery.staging import STAGING
 from landslide_cli.simulation.catalog import SimulatedCatalog, write_catalog
-from landslide_cli.workflows.staging import STAGING
 
 BLOCK_PX = 130
 """Small blocks, so that a small event has many."""
@@ -38,8 +40,9 @@ def arguments(catalog: SimulatedCatalog, out: Path, api: str) -> list[str]:
     code = (
         # Under a shell's job in the background, interrupts come ignored.
         "import signal\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "from landslide_cli.geo import grids\n"
         "from landslide_cli.imagery import load\n"
-        f"load.BLOCK_PX = {BLOCK_PX}\nload.FIRST_PAUSE_S = 0.05\n"
+        f"grids.BLOCK_PX = {BLOCK_PX}\nload.FIRST_PAUSE_S = 0.05\n"
         "load.REMOTE['GDAL_HTTP_RETRY_DELAY'] = '0.05'\n"
         "from landslide_cli.cli.app import app\n"
         f"app(['fetch', '--aoi', {str(catalog.aoi)!r}, '--event-date', '{catalog.event_date}', "

@@ -6,7 +6,8 @@ import pytest
 from conftest import Maker, write_model
 
 from landslide_cli.errors import InputError
-from landslide_cli.event import Event, Product
+from landslide_cli.event.folder import Event
+from landslide_cli.event.products import Product
 from landslide_cli.workflows.info import info
 
 

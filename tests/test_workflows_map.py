@@ -18,8 +18,8 @@ from shapely.geometry import shape
 
 from landslide_cli.config import FetchConfig, MapConfig, PredictConfig, VectorizeConfig
 from landslide_cli.errors import InputError
-from landslide_cli.event import Event
-from landslide_cli.imagery.bands import BANDS
+from landslide_cli.event.folder import Event
+from landslide_cli.geo.bands import BANDS
 from landslide_cli.simulation.catalog import SimulatedCatalog, write_catalog
 from landslide_cli.workflows.demo import agreement
 from landslide_cli.workflows.fetch import fetch

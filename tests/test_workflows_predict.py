@@ -14,10 +14,12 @@ from rio_cogeo.cogeo import cog_validate
 
 from landslide_cli.config import FetchConfig, PredictConfig
 from landslide_cli.errors import InputError, ModelError
-from landslide_cli.event import ITEM, Event
-from landslide_cli.imagery.bands import NOT_ANALYSED
+from landslide_cli.event.folder import Event
+from landslide_cli.event.placing import ITEM
+from landslide_cli.geo.bands import NOT_ANALYSED
+from landslide_cli.inference.models import shipped_models
 from landslide_cli.workflows.fetch import fetch
-from landslide_cli.workflows.predict import check_options, predict, shipped_models
+from landslide_cli.workflows.predict import check_options, predict
 
 SIDES = ("pre", "post")
 

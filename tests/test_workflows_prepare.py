@@ -21,7 +21,7 @@ from prepared_events import (
 
 from landslide_cli.config import PrepareConfig
 from landslide_cli.errors import InputError
-from landslide_cli.imagery.bands import Unseen
+from landslide_cli.geo.bands import Unseen
 from landslide_cli.training.tiles_index import INDEX, RECORD, TrainingSet
 from landslide_cli.workflows.prepare import STAGING, prepare
 

@@ -16,12 +16,12 @@ from landslide_cli.cli import console
 from landslide_cli.cli.scenes import rows
 from landslide_cli.config import FetchConfig
 from landslide_cli.errors import InputError, NoSceneError
-from landslide_cli.event import Event
+from landslide_cli.event.folder import Event
+from landslide_cli.geo.bands import SIDES
 from landslide_cli.imagery.contact_sheet import FRAME, USED_FRAME
 from landslide_cli.simulation.catalog import SimulatedCatalog, write_catalog
 from landslide_cli.workflows.fetch import fetch
 from landslide_cli.workflows.scenes import SHOWN, THUMBNAIL_PX, ScenesSummary, list_scenes
-from landslide_cli.workflows.selection import SIDES
 
 SCENES = 3
 

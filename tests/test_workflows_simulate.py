@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 from landslide_cli.cli.app import app
 from landslide_cli.config import FetchConfig, SimulateConfig
 from landslide_cli.errors import InputError
-from landslide_cli.event import Event
+from landslide_cli.event.folder import Event
 from landslide_cli.simulation.nature import Change
 from landslide_cli.workflows.fetch import fetch
 from landslide_cli.workflows.simulate import SimulateSummary, read_outlines, simulate

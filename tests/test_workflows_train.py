@@ -14,14 +14,15 @@ from conftest import TRAINED_BANDS
 from PIL import Image
 from torch.utils.data import DataLoader
 
-from landslide_cli.config import Recipe, TrainConfig
+from landslide_cli.config import TrainConfig
 from landslide_cli.errors import InputError, ModelError, OutputError
 from landslide_cli.training.dataset import PairWindows
 from landslide_cli.training.metrics import PixelCounter
 from landslide_cli.training.module import ChangeModule
+from landslide_cli.training.recipes import Recipe, check_recipe
 from landslide_cli.training.runs import BEST, LAST, METRICS, RECORD, best_row, open_run, read_metrics
 from landslide_cli.training.tiles_index import INDEX, TrainingSet, read_index, write_index
-from landslide_cli.workflows.train import check_recipe, read_recipe, train
+from landslide_cli.workflows.train import read_recipe, train
 
 RECIPE = f"""
 bands = {list(TRAINED_BANDS)}

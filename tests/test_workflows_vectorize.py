@@ -13,10 +13,11 @@ from shapely.geometry import shape
 
 from landslide_cli.config import PredictConfig, VectorizeConfig
 from landslide_cli.errors import InputError
-from landslide_cli.event import Event
+from landslide_cli.event.folder import Event
 from landslide_cli.mapping.attributes import LANDSLIDE_FIELDS
+from landslide_cli.mapping.layers import UTM_DISTORTION
 from landslide_cli.workflows.predict import predict
-from landslide_cli.workflows.vectorize import UTM_DISTORTION, vectorize
+from landslide_cli.workflows.vectorize import vectorize
 
 
 @pytest.fixture

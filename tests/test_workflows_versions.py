@@ -18,13 +18,15 @@ from shapely.geometry import shape
 
 from landslide_cli.config import FetchConfig, MapConfig, PredictConfig, VectorizeConfig
 from landslide_cli.errors import InputError
-from landslide_cli.event import ITEM, PRODUCTS, READY, VERSIONS, Event
+from landslide_cli.event import versions as versions_module
+from landslide_cli.event.folder import Event
+from landslide_cli.event.placing import ITEM, READY, VERSIONS
+from landslide_cli.event.products import PRODUCTS
+from landslide_cli.event.versions import UPDATE
 from landslide_cli.simulation.catalog import SimulatedCatalog, write_catalog
 from landslide_cli.workflows import map as mapping
-from landslide_cli.workflows import versions as versions_module
 from landslide_cli.workflows.info import info
 from landslide_cli.workflows.map import MapSummary, map_event
-from landslide_cli.workflows.versions import UPDATE
 
 
 class Killed(BaseException):

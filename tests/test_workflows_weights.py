@@ -20,14 +20,14 @@ from reference_models import (
 )
 
 from landslide_cli.errors import InputError, ModelError
-from landslide_cli.imagery.bands import BANDS
+from landslide_cli.geo.bands import BANDS
+from landslide_cli.inference.detectors import DETECTORS
 from landslide_cli.inference.engines import OnnxEngine
-from landslide_cli.inference.indices import DETECTORS
+from landslide_cli.inference.models import shipped_models
 from landslide_cli.training.export import SelfContained
 from landslide_cli.training.networks import build_network
 from landslide_cli.training.normalisation import ReleasedNormalisation
 from landslide_cli.workflows.export import PARITY, example_inputs
-from landslide_cli.workflows.predict import shipped_models
 from landslide_cli.workflows.weights import import_weights, list_weights, resolve_bands, show_weights
 
 INPUTS = ("pre", "post", "terrain")

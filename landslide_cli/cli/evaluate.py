@@ -11,7 +11,7 @@ from landslide_cli.cli import options as o
 from landslide_cli.config import EvaluateConfig
 
 if TYPE_CHECKING:
-    from landslide_cli.workflows.evaluation_report import EvaluateSummary
+    from landslide_cli.training.evaluation_report import EvaluateSummary
 
 Evaluated = Annotated[
     str, typer.Argument(metavar="RUN|MODEL", help="Run folder, ONNX file, shipped network, rdndvi or red-change.")
@@ -56,8 +56,8 @@ def evaluate(
 
 def rows(summary: "EvaluateSummary") -> dict[str, str]:
     """Return what a person reads of an evaluation."""
-    from landslide_cli.workflows.evaluation_report import PAPER, percent, text
-    from landslide_cli.workflows.mosaics import PAPER_THRESHOLD
+    from landslide_cli.training.evaluation_report import PAPER, percent, text
+    from landslide_cli.training.mosaics import PAPER_THRESHOLD
 
     table = {
         "model": summary.model,
@@ -87,7 +87,7 @@ def rows(summary: "EvaluateSummary") -> dict[str, str]:
 
 
 def _scores(scores: Mapping[str, float | None]) -> str:
-    from landslide_cli.workflows.evaluation_report import text
+    from landslide_cli.training.evaluation_report import text
 
     names = {"f1": "F1", "precision": "P", "recall": "R", "iou": "IoU"}
     return ", ".join(f"{label} {text(scores[name])}" for name, label in names.items())

@@ -10,7 +10,7 @@ from landslide_cli.cli import console
 from landslide_cli.cli import options as o
 
 if TYPE_CHECKING:
-    from landslide_cli.inference.card import ModelCard
+    from landslide_cli.card import ModelCard
     from landslide_cli.workflows.weights import Weights
 
 weights = typer.Typer(help="Models that come with the program, and models made of published checkpoints.")

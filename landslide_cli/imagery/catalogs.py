@@ -22,7 +22,7 @@ from shapely.geometry.base import BaseGeometry
 from urllib3.util import Retry
 
 from landslide_cli.errors import CatalogError, InputError
-from landslide_cli.imagery.bands import BAND_GSD_M, BANDS, BASELINE_OFFSET, REFLECTANCE_ONE
+from landslide_cli.geo.bands import BAND_GSD_M, BANDS, BASELINE_OFFSET, REFLECTANCE_ONE
 
 log = logging.getLogger("landslide.fetch")
 

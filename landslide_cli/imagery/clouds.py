@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import binary_dilation
 
-from landslide_cli.imagery.bands import SCL, Unseen
+from landslide_cli.geo.bands import SCL, Unseen
 
 CLOUD: Final = (SCL.CLOUD_MEDIUM, SCL.CLOUD_HIGH, SCL.THIN_CIRRUS)
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from landslide_cli.imagery.bands import NODATA, Unseen
+from landslide_cli.geo.bands import NODATA, Unseen
 from landslide_cli.imagery.scenes import Scene
 
 Reader = Callable[[Scene], tuple[NDArray[np.uint8], Callable[[], NDArray[np.uint16]]]]

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 from scipy.ndimage import binary_dilation, binary_erosion
 
-from landslide_cli.imagery.bands import NODATA, Unseen
+from landslide_cli.geo.bands import NODATA, Unseen
 
 Colour = tuple[int, int, int]
 

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from landslide_cli.errors import InputError
-from landslide_cli.imagery.bands import REFLECTANCE_ONE, Unseen
+from landslide_cli.geo.bands import REFLECTANCE_ONE, Unseen
 from landslide_cli.imagery.clouds import DILATION_PX, clouds_and_shadows
 
 CSMASK_BANDS: Final = ("B02", "B03", "B04", "B08", "B11", "B12")

@@ -13,29 +13,22 @@ from typing import Any, Final
 import numpy as np
 import odc.stac
 import pystac
-import rasterio.features
 import requests
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
-from odc.geo.geom import Geometry
 from odc.geo.types import xy_
 from rasterio.enums import Resampling
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
-from rasterio.windows import Window
-from shapely.geometry.base import BaseGeometry
 
 from landslide_cli.errors import CatalogError, is_interrupt
+from landslide_cli.geo.bands import BAND_GSD_M, NODATA, SCL
+from landslide_cli.geo.resample import resample
 from landslide_cli.imagery import catalogs
-from landslide_cli.imagery.aoi import AOI
-from landslide_cli.imagery.bands import BAND_GSD_M, GSD_M, NODATA, SCL
-from landslide_cli.imagery.resample import resample
 from landslide_cli.imagery.scenes import Scene
 from landslide_cli.imagery.traffic import COUNTED
 
 log = logging.getLogger("landslide.fetch")
 
-BLOCK_PX: Final = 2048
-"""Blocks in which an event is read: at most 12 bands x 8 MiB in flight."""
 
 HALO_PX: Final = 12
 """Read beyond each block: resampling from 60 m and the growing of clouds see the same at every cut."""
@@ -66,30 +59,6 @@ REMOTE: Final[dict[str, Any]] = {
 _TYPES: Final[dict[str, Any]] = {
     "*": {"assets": {"*": {"data_type": "uint16", "nodata": NODATA}}, "warnings": "ignore"},
 }
-
-
-def event_grid(aoi: AOI) -> GeoBox:
-    """Return the grid of an event: UTM, 10 m, on the lattice of the Sentinel-2 granules, around the AOI."""
-    bounds = Geometry(aoi.geometry, "EPSG:4326").to_crs(aoi.utm, resolution=0.01).boundingbox
-    return GeoBox.from_bbox(bounds, crs=aoi.utm, resolution=GSD_M)
-
-
-def inside(area: BaseGeometry, geobox: GeoBox) -> NDArray[np.bool_]:
-    """Burn `area` (EPSG:4326) on a grid: (H, W), true in every pixel it touches."""
-    projected = Geometry(area, "EPSG:4326").to_crs(str(geobox.crs), resolution=0.01).geom
-    touched: NDArray[np.bool_] = rasterio.features.geometry_mask(
-        [projected], out_shape=geobox.shape, transform=geobox.transform, all_touched=True, invert=True
-    )
-    return touched
-
-
-def blocks(geobox: GeoBox) -> Iterator[tuple[Window, GeoBox]]:
-    """Cut a grid into blocks of at most `BLOCK_PX`, row by row."""
-    height, width = geobox.shape
-    for row in range(0, height, BLOCK_PX):
-        for column in range(0, width, BLOCK_PX):
-            rows, columns = min(BLOCK_PX, height - row), min(BLOCK_PX, width - column)
-            yield Window(column, row, columns, rows), geobox[row : row + rows, column : column + columns]
 
 
 def load_images(scene: Scene, bands: Sequence[str], geobox: GeoBox, workers: int) -> NDArray[np.uint16]:

@@ -1,8 +1,6 @@
 """Images at hand: any raster that GDAL reads, brought onto the event's grid."""
 
-import re
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -13,17 +11,16 @@ from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 from odc.geo.geom import Geometry
 from rasterio.enums import Resampling
-from rasterio.errors import RasterioError
 from rasterio.vrt import WarpedVRT
 from shapely import segmentize, union_all
 from shapely.geometry import box
 from shapely.geometry.base import BaseGeometry
 
 from landslide_cli.errors import InputError
-from landslide_cli.imagery.bands import BANDS, GSD_M, NODATA, REFLECTANCE_ONE
-from landslide_cli.imagery.resample import FIXED_KERNEL, TOLERANCE_PX
+from landslide_cli.geo.bands import _BAND, BANDS, GSD_M, NODATA, REFLECTANCE_ONE, band_name
+from landslide_cli.geo.rasters import opened
+from landslide_cli.geo.resample import FIXED_KERNEL, TOLERANCE_PX
 
-_BAND: Final = re.compile(r"(?<![A-Za-z0-9])B(0?[1-9]|1[0-2]|8A)(?![A-Za-z0-9])", re.IGNORECASE)
 _RASTERS: Final = (".tif", ".tiff", ".jp2", ".vrt", ".img")
 
 
@@ -69,19 +66,6 @@ def find_channels(paths: Sequence[str], names: str | None, option: str) -> tuple
     return tuple(channels)
 
 
-def band_name(text: str, source: str) -> str:
-    """Return the band's name as in `BANDS`: `b4` is `B04`.
-
-    Raises:
-        InputError: there is no such band in Sentinel-2 L2A.
-    """
-    match = _BAND.fullmatch(text.strip())
-    name = f"B{match[1].upper().zfill(2)}" if match else ""
-    if name not in BANDS:
-        raise InputError(f"{source} {text.strip()!r} is no band of Sentinel-2 L2A; known: {', '.join(BANDS)}")
-    return name
-
-
 def _files(path: Path, option: str) -> list[Path]:
     if path.is_dir():
         rasters = sorted(p for p in path.iterdir() if p.suffix.lower() in _RASTERS)
@@ -106,27 +90,6 @@ def _bands_of(file: Path, source: rasterio.DatasetReader) -> list[str] | None:
         names = [f"B{match[1].upper().zfill(2)}" for match in described if match]
         return [name if name in BANDS else "" for name in names]
     return list(BANDS) if source.count == len(BANDS) else None
-
-
-@contextmanager
-def opened(path: Path, option: str) -> Iterator[rasterio.DatasetReader]:
-    """Open a raster that must have a CRS and at least one channel.
-
-    Raises:
-        InputError: it cannot be read, or has no CRS; also if reading inside the block fails.
-    """
-    try:
-        with rasterio.open(path) as source:
-            if source.crs is None:
-                raise InputError(
-                    f"{option} {path} has no coordinate reference system; "
-                    "assign one, such as with `gdal_edit.py -a_srs EPSG:32618 FILE`"
-                )
-            yield source
-    except RasterioError as error:
-        raise InputError(
-            f"{option} {path} cannot be read: it is no raster, or it is truncated ({str(error)[:200]}); check the file"
-        ) from error
 
 
 def footprint(files: Sequence[Path], option: str) -> BaseGeometry:

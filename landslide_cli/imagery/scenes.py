@@ -14,7 +14,7 @@ import pystac
 from numpy.typing import NDArray
 
 from landslide_cli.errors import InputError, NoSceneError
-from landslide_cli.imagery.bands import Unseen
+from landslide_cli.geo.bands import Unseen
 from landslide_cli.imagery.catalogs import baseline, relative_orbit, sun_position
 from landslide_cli.imagery.clouds import unseen
 

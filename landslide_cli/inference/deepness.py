@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from landslide_cli.card import DEEPNESS_KEY, ModelCard
 from landslide_cli.errors import InputError, ModelError
 from landslide_cli.files import atomic
-from landslide_cli.imagery.bands import TERRAIN_BANDS
-from landslide_cli.inference.card import DEEPNESS_KEY, ModelCard
+from landslide_cli.geo.bands import TERRAIN_BANDS
 
 if TYPE_CHECKING:
     import onnx

@@ -14,9 +14,9 @@ from typing import Any, Final, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from landslide_cli.card import ModelCard
 from landslide_cli.errors import InputError, ModelError
-from landslide_cli.imagery.bands import TERRAIN_BANDS
-from landslide_cli.inference.card import ModelCard
+from landslide_cli.geo.bands import TERRAIN_BANDS
 from landslide_cli.inference.mixed import Part, parts
 
 log = logging.getLogger("landslide.predict")

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-from landslide_cli.imagery.bands import TERRAIN_BANDS
-from landslide_cli.inference.card import ModelCard
+from landslide_cli.card import ModelCard
+from landslide_cli.geo.bands import TERRAIN_BANDS
 
 SCHEMA: Final = "https://stac-extensions.github.io/mlm/v1.5.0/schema.json"
 FILE_SCHEMA: Final = "https://stac-extensions.github.io/file/v2.1.0/schema.json"

@@ -11,8 +11,8 @@ import rasterio
 from numpy.typing import NDArray
 from rasterio.windows import Window
 
-from landslide_cli.event import Event
-from landslide_cli.imagery.bands import CLEAR, TERRAIN_BANDS
+from landslide_cli.event.folder import Event
+from landslide_cli.geo.bands import CLEAR, TERRAIN_BANDS
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,12 +9,12 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from landslide_cli.imagery.bands import NOT_ANALYSED
-from landslide_cli.inference.ahead import ahead
+from landslide_cli.geo.bands import NOT_ANALYSED
+from landslide_cli.geo.fill import fill_unobserved
 from landslide_cli.inference.engines import Engine
+from landslide_cli.inference.prefetch import ahead
 from landslide_cli.inference.reader import Strip
 from landslide_cli.inference.tiles import ramps, starts
-from landslide_cli.windows import fill_unobserved
 
 STEPS = 2**20
 """Probabilities are rounded to whole steps of 1/STEPS: with weights of 1/PARTS every sum of them is exact in float64,

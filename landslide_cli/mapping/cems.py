@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from shapely.geometry.base import BaseGeometry
 
-from landslide_cli.imagery.bands import GSD_M
+from landslide_cli.geo.bands import GSD_M
 from landslide_cli.mapping.formats import Layer
 
 _OBSERVED: Final = {

@@ -23,7 +23,7 @@ from shapely.geometry.base import BaseGeometry
 from shapely.ops import unary_union
 
 from landslide_cli.errors import OutputError
-from landslide_cli.imagery.bands import BAND_GSD_M, BANDS, BASELINE_OFFSET, GSD_M, NODATA, REFLECTANCE_ONE, SCL
+from landslide_cli.geo.bands import BAND_GSD_M, BANDS, BASELINE_OFFSET, GSD_M, NODATA, REFLECTANCE_ONE, SCL
 from landslide_cli.simulation.arrays import Codes, Floats, fractal
 from landslide_cli.simulation.grids import (
     COARSEST_M,

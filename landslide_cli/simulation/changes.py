@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.ndimage import gaussian_filter, shift
 
-from landslide_cli.imagery.bands import GSD_M
+from landslide_cli.geo.bands import GSD_M
 from landslide_cli.simulation.arrays import Distances, Floats, fractal, line_noise, ramp, turned
 from landslide_cli.simulation.felling import clear_cuts, felled_mixture
 from landslide_cli.simulation.ground import Ground, convert

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from landslide_cli.imagery.bands import GSD_M, SCL
+from landslide_cli.geo.bands import GSD_M, SCL
 from landslide_cli.simulation.arrays import Codes, Floats, fractal, ramp
 
 

@@ -5,7 +5,7 @@ from typing import Final
 
 import numpy as np
 
-from landslide_cli.imagery.bands import GSD_M
+from landslide_cli.geo.bands import GSD_M
 from landslide_cli.simulation.arrays import Distances, Floats, fractal, ramp, turned
 from landslide_cli.simulation.ground import Ground, Mixture, convert
 from landslide_cli.simulation.nature import Change, Nature

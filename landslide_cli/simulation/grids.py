@@ -11,7 +11,7 @@ from odc.geo.geobox import GeoBox
 from rasterio.warp import Resampling, reproject, transform, transform_bounds
 
 from landslide_cli.errors import InputError
-from landslide_cli.imagery.bands import GSD_M
+from landslide_cli.geo.bands import GSD_M
 from landslide_cli.simulation.arrays import Flags, Floats
 
 COARSEST_M = 60

@@ -12,7 +12,7 @@ from rasterio.warp import transform_geom
 from shapely import MultiPoint
 from shapely.geometry import mapping, shape
 
-from landslide_cli.imagery.bands import BAND_GSD_M, BANDS, GSD_M, SCL
+from landslide_cli.geo.bands import BAND_GSD_M, BANDS, GSD_M, SCL
 from landslide_cli.simulation.arrays import Codes
 from landslide_cli.simulation.grids import COARSEST_M, Granule, epsg_of
 from landslide_cli.simulation.render import Acquisition

@@ -11,7 +11,7 @@ from rasterio.features import rasterize
 from scipy.ndimage import gaussian_filter
 from shapely.geometry import Polygon
 
-from landslide_cli.imagery.bands import GSD_M
+from landslide_cli.geo.bands import GSD_M
 from landslide_cli.simulation.arrays import Codes, Flags, Floats, fractal, ramp
 from landslide_cli.simulation.nature import PLAIN, Nature
 from landslide_cli.simulation.terrain import Terrain

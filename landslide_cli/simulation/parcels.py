@@ -9,7 +9,7 @@ import numpy.typing as npt
 from scipy.ndimage import mean as mean_of
 from scipy.spatial import cKDTree
 
-from landslide_cli.imagery.bands import GSD_M
+from landslide_cli.geo.bands import GSD_M
 from landslide_cli.simulation.arrays import Flags, Floats, fractal, ramp
 
 Places = npt.NDArray[np.intp] | Floats

@@ -13,7 +13,7 @@ from rasterio.windows import Window
 from scipy.ndimage import distance_transform_edt, gaussian_filter, zoom
 
 from landslide_cli.errors import InputError
-from landslide_cli.imagery.bands import GSD_M
+from landslide_cli.geo.bands import GSD_M
 from landslide_cli.simulation.arrays import Codes
 from landslide_cli.simulation.terrain import Terrain, flow
 

@@ -6,7 +6,7 @@ from datetime import datetime
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
-from landslide_cli.imagery.bands import GSD_M
+from landslide_cli.geo.bands import GSD_M
 from landslide_cli.simulation.arrays import Codes, Flags, Floats, fractal, moved
 from landslide_cli.simulation.clouds import Clouds, classify, make_clouds
 from landslide_cli.simulation.grids import block_mean

@@ -5,7 +5,7 @@ from typing import Final
 
 import numpy as np
 
-from landslide_cli.imagery.bands import BANDS
+from landslide_cli.geo.bands import BANDS
 from landslide_cli.simulation.arrays import Floats
 
 

@@ -6,7 +6,7 @@ from typing import Final
 import numpy as np
 from scipy.ndimage import distance_transform_edt, gaussian_filter
 
-from landslide_cli.imagery.bands import GSD_M
+from landslide_cli.geo.bands import GSD_M
 from landslide_cli.simulation.arrays import Flags, Floats, fractal, ramp
 from landslide_cli.simulation.changes import change_ground, lines
 from landslide_cli.simulation.ground import Ground, Mixture, bare_ground, convert

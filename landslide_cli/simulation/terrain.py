@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.ndimage import gaussian_filter, zoom
 
-from landslide_cli.imagery.bands import GSD_M
+from landslide_cli.geo.bands import GSD_M
 from landslide_cli.simulation.arrays import Codes, Flags, Floats, fractal, line_noise, ramp
 
 # Cells in pixels and steps of erosion: the long rivers form on the coarse grid, where a step costs little.

@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from landslide_cli.config import Recipe
-from landslide_cli.imagery.bands import NODATA
+from landslide_cli.geo.bands import NODATA
 from landslide_cli.training.dataset import Sample
+from landslide_cli.training.recipes import Recipe
 
 ELEVATION: Final = 0
 SLOPE: Final = 1

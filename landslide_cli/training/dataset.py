@@ -15,10 +15,10 @@ from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
 from landslide_cli.errors import InputError
-from landslide_cli.event import PRODUCTS
-from landslide_cli.imagery.bands import TERRAIN_BANDS, Unseen
+from landslide_cli.event.products import PRODUCTS
+from landslide_cli.geo.bands import TERRAIN_BANDS, Unseen
+from landslide_cli.geo.fill import fill_unobserved
 from landslide_cli.training.tiles_index import LANDSLIDE, UNKNOWN, TrainingSet, Windows
-from landslide_cli.windows import fill_unobserved
 
 Sample = dict[str, Tensor]
 """A window, or a batch of them with N in front: `pre` and `post` (B, H, W) digital numbers, `terrain` (4, H, W)

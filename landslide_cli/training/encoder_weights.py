@@ -7,7 +7,7 @@ from typing import Any, Final
 from torch import Tensor, nn
 
 from landslide_cli.errors import InputError
-from landslide_cli.imagery.bands import BANDS
+from landslide_cli.geo.bands import BANDS
 from landslide_cli.training.checkpoints import load_plain
 
 SSL4EO_BANDS: Final = (*BANDS[:10], "B10", *BANDS[10:])

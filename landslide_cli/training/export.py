@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.export import Dim
 
 from landslide_cli.files import atomic
-from landslide_cli.imagery.bands import TERRAIN_BANDS
+from landslide_cli.geo.bands import TERRAIN_BANDS
 from landslide_cli.training.calibration import Scaling
 from landslide_cli.training.packing import pack
 

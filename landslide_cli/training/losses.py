@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from landslide_cli.config import Recipe
+from landslide_cli.training.recipes import Recipe
 
 
 def change_loss(logits: Tensor, landslide: Tensor, weight: Tensor, recipe: Recipe) -> Tensor:

@@ -10,15 +10,15 @@ from lightning.pytorch import LightningModule
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from landslide_cli.config import Recipe
 from landslide_cli.errors import ModelError
-from landslide_cli.imagery.bands import TERRAIN_BANDS
+from landslide_cli.geo.bands import TERRAIN_BANDS
 from landslide_cli.training.augment import augment
 from landslide_cli.training.dataset import Sample
 from landslide_cli.training.losses import change_loss
 from landslide_cli.training.metrics import STEPS, PixelCounter
 from landslide_cli.training.networks import build_network
 from landslide_cli.training.normalisation import NORMALISATIONS
+from landslide_cli.training.recipes import Recipe
 
 
 class ChangeModule(LightningModule):

@@ -6,7 +6,7 @@ from typing import Final
 import torch
 from torch import Tensor, nn
 
-from landslide_cli.imagery.bands import REFLECTANCE_ONE
+from landslide_cli.geo.bands import REFLECTANCE_ONE
 
 HIGHEST_M = 5000.0
 RELEASED_HIGHEST_M = 3000.0

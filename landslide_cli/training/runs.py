@@ -9,12 +9,12 @@ from math import inf, isnan
 from pathlib import Path
 from typing import Any, Final
 
-from landslide_cli.config import Recipe
 from landslide_cli.errors import InputError
 from landslide_cli.files import atomic
 from landslide_cli.training.calibration import Scaling, fit_scaling
 from landslide_cli.training.checkpoints import load_plain
 from landslide_cli.training.module import ChangeModule
+from landslide_cli.training.recipes import Recipe
 
 RECORD: Final = "run.json"
 """The recipe and the training set; written first."""

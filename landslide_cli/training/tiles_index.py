@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from landslide_cli.errors import InputError
-from landslide_cli.event import Event
+from landslide_cli.event.folder import Event
 from landslide_cli.files import atomic
 
 RECORD: Final = "dataset.json"

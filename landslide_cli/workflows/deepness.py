@@ -8,19 +8,21 @@ import numpy as np
 import rasterio
 from odc.geo.geobox import GeoBox
 
-from landslide_cli.config import ExportConfig, Progress, silent
+from landslide_cli.card import ModelCard
+from landslide_cli.config import ExportConfig
 from landslide_cli.errors import InputError, ModelError
-from landslide_cli.event import DEEPNESS, PRODUCTS, Event, Product
+from landslide_cli.event.folder import Event
+from landslide_cli.event.products import DEEPNESS, PRODUCTS, Product
 from landslide_cli.files import atomic
-from landslide_cli.imagery.bands import NODATA, TERRAIN_BANDS
-from landslide_cli.imagery.stack import StackBand, write_stack
-from landslide_cli.inference.card import ModelCard
+from landslide_cli.geo.bands import NODATA, TERRAIN_BANDS
+from landslide_cli.geo.fill import fill_unobserved
+from landslide_cli.geo.vrt import StackBand, write_stack
 from landslide_cli.inference.deepness import FACTOR, INPUT, channels, write_single_input
+from landslide_cli.inference.detectors import DETECTORS
 from landslide_cli.inference.engines import OnnxEngine, run_file
-from landslide_cli.inference.indices import DETECTORS
-from landslide_cli.windows import fill_unobserved
+from landslide_cli.inference.models import check_suits, find_model
+from landslide_cli.progress import Progress, silent
 from landslide_cli.workflows.export import PARITY, check_out, example_inputs, export
-from landslide_cli.workflows.predict import check_suits, find_model
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,18 +8,11 @@ import rasterio
 from rasterio.enums import Resampling
 from rasterio.vrt import WarpedVRT
 
-from landslide_cli.config import (
-    DemoConfig,
-    FetchConfig,
-    MapConfig,
-    PredictConfig,
-    Progress,
-    VectorizeConfig,
-    silent,
-)
-from landslide_cli.event import Event
+from landslide_cli.config import DemoConfig, FetchConfig, MapConfig, PredictConfig, VectorizeConfig
+from landslide_cli.event.folder import Event
 from landslide_cli.files import writing
-from landslide_cli.imagery.bands import NOT_ANALYSED
+from landslide_cli.geo.bands import NOT_ANALYSED
+from landslide_cli.progress import Progress, silent
 from landslide_cli.simulation.catalog import write_catalog
 from landslide_cli.workflows.map import MapSummary, map_event
 

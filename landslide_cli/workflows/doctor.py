@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
 from landslide_cli import __version__
-from landslide_cli.config import BATCH, DoctorConfig, Progress, silent
-from landslide_cli.event import Event
-from landslide_cli.imagery.bands import BANDS, REFLECTANCE_ONE
-from landslide_cli.inference.card import ModelCard
+from landslide_cli.card import ModelCard
+from landslide_cli.config import BATCH, DoctorConfig
+from landslide_cli.event.folder import Event
+from landslide_cli.geo.bands import BANDS, REFLECTANCE_ONE
 from landslide_cli.inference.engines import (
     ENGINES,
     POINT,
@@ -29,10 +29,12 @@ from landslide_cli.inference.engines import (
     load,
     processors,
 )
+from landslide_cli.inference.models import check_suits, find_model, shipped_models, windows_per_call
 from landslide_cli.inference.reader import EventReader
 from landslide_cli.inference.sliding import busiest
+from landslide_cli.progress import Progress, silent
 from landslide_cli.simulation.spectra import SPECTRA, Material
-from landslide_cli.workflows.predict import SAMPLES, check_suits, find_model, shipped_models, windows_per_call
+from landslide_cli.workflows.predict import SAMPLES
 
 MEASURE_S: Final = 3.0
 """How long each engine is measured."""

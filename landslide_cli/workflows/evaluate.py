@@ -2,27 +2,21 @@
 
 from dataclasses import asdict
 from math import inf, isnan
+from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from landslide_cli.config import EvaluateConfig, Progress, silent
+from landslide_cli.card import ModelCard
+from landslide_cli.config import EvaluateConfig
 from landslide_cli.errors import InputError
-from landslide_cli.workflows.evaluation_report import METRICS, EvaluateSummary, write_map, write_report
-from landslide_cli.workflows.mosaics import (
-    PAPER_THRESHOLD,
-    Counted,
-    Model,
-    changes_of,
-    check_events,
-    mosaics,
-    open_model,
-    transform_of,
-)
-from landslide_cli.workflows.predict import check_threshold
-from landslide_cli.workflows.train import require_training
+from landslide_cli.inference.models import check_suits, check_threshold, open_engine
+from landslide_cli.progress import Progress, silent
+from landslide_cli.training.evaluation_report import METRICS, EvaluateSummary, write_map, write_report
+from landslide_cli.training.mosaics import PAPER_THRESHOLD, Counted, Model, changes_of, mosaics, transform_of
+from landslide_cli.training.requirements import require_device, require_training
 
 if TYPE_CHECKING:
     from landslide_cli.training.metrics import PixelCounter, Scores
@@ -181,3 +175,36 @@ def _number(value: float) -> float | None:
 
 def _share(part: int, whole: int) -> float | None:
     return round(part / whole, 4) if whole else None
+
+
+def open_model(config: EvaluateConfig) -> Model:
+    """Open a model file, a detector, or the folder of a run.
+
+    Raises:
+        InputError: the device cannot be used, or there is no such detector.
+        ModelError: the model cannot be loaded.
+    """
+    # Loaded first, for the windows need it: the choice of an engine depends on it.
+    import torch
+
+    if Path(config.model).is_dir():
+        from landslide_cli.training.runs import open_run
+
+        require_device(config.device)
+        module, record = open_run(Path(config.model))
+        if config.device != "cpu" and torch.cuda.is_available():
+            module.to("cuda")
+        card = ModelCard(
+            name=Path(config.model).name, version="", architecture=module.recipe.model, bands=module.recipe.bands,
+            terrain=module.network.reads_terrain, threshold=PAPER_THRESHOLD,
+        )  # fmt: skip
+        return Model(card, module.probability, frozenset(record["events"]["train"]))
+    engine = open_engine(config.model, config.device, config.min_slope)
+    return Model(engine.card, engine.run)
+
+
+def check_events(training_set: "TrainingSet", model: Model) -> None:
+    """Refuse a model that reads what an event does not have."""
+    for event in training_set.record["events"]:
+        where = f"event {event['name']} of {training_set.folder}"
+        check_suits(model.card, event["bands"], terrain=event["terrain"], where=where)

@@ -10,16 +10,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from landslide_cli.config import ExportConfig, Progress, silent
+from landslide_cli.card import ModelCard
+from landslide_cli.config import ExportConfig
 from landslide_cli.errors import InputError, ModelError
-from landslide_cli.event import now
+from landslide_cli.event.dates import now
 from landslide_cli.files import atomic, sha256_of
-from landslide_cli.imagery.bands import BAND_GSD_M, GSD_M, REFLECTANCE_ONE
-from landslide_cli.inference.card import ModelCard
+from landslide_cli.geo.bands import BAND_GSD_M, GSD_M, REFLECTANCE_ONE
 from landslide_cli.inference.engines import OnnxEngine
 from landslide_cli.inference.mlm import model_item
-from landslide_cli.workflows.predict import check_threshold, check_tile
-from landslide_cli.workflows.train import require_training
+from landslide_cli.inference.models import check_threshold, check_tile
+from landslide_cli.progress import Progress, silent
+from landslide_cli.training.requirements import require_training
 
 if TYPE_CHECKING:
     from landslide_cli.training.export import SelfContained

@@ -9,28 +9,20 @@ from typing import Any
 
 from odc.geo.geobox import GeoBox
 
-from landslide_cli.config import FetchConfig, Progress, silent
+from landslide_cli.config import FetchConfig
 from landslide_cli.errors import CatalogError, InputError, is_interrupt
-from landslide_cli.event import (
-    DEEPNESS,
-    FETCHED,
-    ITEM,
-    PRODUCTS,
-    VERSIONS,
-    Event,
-    Product,
-    last_kept,
-    new_event,
-    put_in_place,
-)
+from landslide_cli.event.folder import Event, new_event
+from landslide_cli.event.placing import ITEM, VERSIONS, last_kept, put_in_place
+from landslide_cli.event.products import DEEPNESS, FETCHED, PRODUCTS, Product
+from landslide_cli.event.stac import Raster
 from landslide_cli.files import remove, writing
-from landslide_cli.imagery.bands import GSD_M, Unseen
+from landslide_cli.geo.bands import GSD_M, SIDES, Unseen
 from landslide_cli.imagery.clouds import DILATION_PX
+from landslide_cli.imagery.selection import event_moment, select
+from landslide_cli.imagery.sources import CatalogSource, FileSource, SceneError, Source, check_cloud_mask
+from landslide_cli.imagery.staging import STAGING, assemble, read_side, target, write_every_scene, write_terrain
 from landslide_cli.imagery.traffic import downloaded_bytes
-from landslide_cli.stac import Raster
-from landslide_cli.workflows.selection import SIDES, event_moment, select
-from landslide_cli.workflows.sources import CatalogSource, FileSource, SceneError, Source, check_cloud_mask
-from landslide_cli.workflows.staging import STAGING, assemble, read_side, target, write_every_scene, write_terrain
+from landslide_cli.progress import Progress, silent
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from landslide_cli.config import Progress, silent
 from landslide_cli.errors import InputError
-from landslide_cli.event import Event
-from landslide_cli.workflows.versions import Version, versions
+from landslide_cli.event.folder import Event
+from landslide_cli.event.versions import Version, versions
+from landslide_cli.progress import Progress, silent
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,9 +11,9 @@ import fiona
 import requests
 from fiona.errors import FionaError
 
-from landslide_cli.config import Progress, silent
 from landslide_cli.errors import CatalogError, InputError
 from landslide_cli.files import atomic
+from landslide_cli.progress import Progress, silent
 from landslide_cli.training.inventories import INVENTORIES, Inventory
 
 MAX_BYTES: Final = 512 * 2**20

@@ -5,22 +5,25 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
-from landslide_cli.config import MapConfig, Progress, silent
+from landslide_cli.card import ModelCard
+from landslide_cli.config import MapConfig
 from landslide_cli.errors import InputError, OutputError
-from landslide_cli.event import ITEM, Event
+from landslide_cli.event.dates import check_event_date
+from landslide_cli.event.folder import Event
+from landslide_cli.event.placing import ITEM
+from landslide_cli.event.versions import drop_next, finish_next, place_of_next, start_next
 from landslide_cli.files import remove
-from landslide_cli.inference.card import ModelCard
+from landslide_cli.imagery.reuse import has_new_scene, same_images
+from landslide_cli.imagery.sources import Source
+from landslide_cli.inference.models import check_suits, read_card
 from landslide_cli.mapping.formats import FORMATS, named_formats
+from landslide_cli.progress import Progress, silent
 from landslide_cli.workflows import predict as prediction
 from landslide_cli.workflows import vectorize as outlines
 from landslide_cli.workflows.fetch import FetchSummary, fetch, open_source
 from landslide_cli.workflows.fetch import recorded as as_fetched
-from landslide_cli.workflows.predict import PredictSummary, check_suits, predict, read_card
-from landslide_cli.workflows.reuse import has_new_scene, same_images
-from landslide_cli.workflows.selection import check_event_date
-from landslide_cli.workflows.sources import Source
+from landslide_cli.workflows.predict import PredictSummary, predict
 from landslide_cli.workflows.vectorize import VectorizeSummary, vectorize
-from landslide_cli.workflows.versions import drop_next, finish_next, place_of_next, start_next
 
 NO_NEWS: Final = "no new scene"
 MORE_FILES: Final = "the map is the same; files were added"

@@ -13,11 +13,14 @@ from typing import Any, Final, TypeVar
 import rasterio
 
 from landslide_cli import __version__
-from landslide_cli.config import PrepareConfig, Progress, silent
+from landslide_cli.config import PrepareConfig
 from landslide_cli.errors import InputError
-from landslide_cli.event import Event, now
+from landslide_cli.event.dates import now, parse_date
+from landslide_cli.event.folder import Event
 from landslide_cli.files import remove, writing
+from landslide_cli.progress import Progress, silent
 from landslide_cli.training import splits, tiles
+from landslide_cli.training.event_windows import EventSource, PreparedEvent, prepare_event
 from landslide_cli.training.tiles_index import (
     INDEX,
     MASKS,
@@ -31,8 +34,6 @@ from landslide_cli.training.tiles_index import (
     write_record,
 )
 from landslide_cli.training.truth import checksum
-from landslide_cli.workflows.event_windows import EventSource, PreparedEvent, prepare_event
-from landslide_cli.workflows.selection import parse_date
 
 STAGING: Final = ".prepare"
 """Folder below the training set in which everything is made before it is put in place."""

@@ -9,15 +9,17 @@ from typing import Final
 
 from odc.geo.geobox import GeoBox
 
-from landslide_cli.config import FetchConfig, Progress, silent
+from landslide_cli.config import FetchConfig
 from landslide_cli.errors import CatalogError, InputError, NoSceneError
 from landslide_cli.files import atomic
+from landslide_cli.geo import grids
+from landslide_cli.geo.bands import SIDES, TRUE_COLOUR
 from landslide_cli.imagery import load
-from landslide_cli.imagery.bands import TRUE_COLOUR
 from landslide_cli.imagery.clouds import unseen
 from landslide_cli.imagery.contact_sheet import Section, Thumbnail, View, draw_sheet
 from landslide_cli.imagery.scenes import Ranked, Scene
-from landslide_cli.workflows.selection import SIDES, Selection, check_clouds, event_moment, search_days, select
+from landslide_cli.imagery.selection import Selection, check_clouds, event_moment, search_days, select
+from landslide_cli.progress import Progress, silent
 
 log = logging.getLogger("landslide.fetch")
 
@@ -160,7 +162,7 @@ def _draw(
     picture = draw_sheet(
         f"Sentinel-2 scenes around the event of {config.event_date}",
         sections,
-        load.inside(selection.aoi.geometry, grid),
+        grids.inside(selection.aoi.geometry, grid),
     )
     with atomic(sheet) as temporary:
         picture.save(temporary, format="PNG")

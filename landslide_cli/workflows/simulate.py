@@ -15,17 +15,18 @@ from rasterio.warp import transform_geom
 from shapely.geometry import mapping, shape
 
 from landslide_cli import __version__
-from landslide_cli.config import Progress, SimulateConfig, silent
+from landslide_cli.config import SimulateConfig
 from landslide_cli.errors import InputError
 from landslide_cli.files import remove, writing
-from landslide_cli.imagery.aoi import utm_at
+from landslide_cli.geo.aoi import utm_at
+from landslide_cli.geo.vectors import read_polygons
+from landslide_cli.progress import Progress, silent
 from landslide_cli.simulation.arrays import Codes
 from landslide_cli.simulation.catalog import terrain_shape, write_catalog
 from landslide_cli.simulation.landcover import UNKNOWN, parse_classes, read_cover
 from landslide_cli.simulation.landslides import Outline, outline_of
 from landslide_cli.simulation.nature import Change, draw_nature, parse_more_changes
 from landslide_cli.simulation.relief import read_terrain
-from landslide_cli.workflows.vectors import read_polygons
 
 RECORD: Final = "simulation.json"
 """What the event was made from."""

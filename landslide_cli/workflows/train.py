@@ -3,22 +3,21 @@
 import hashlib
 import json
 import tomllib
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
-from importlib.util import find_spec
 from pathlib import Path
 from time import perf_counter
 from typing import Any
 
 from landslide_cli import __version__
-from landslide_cli.config import LOSSES, NORMALISATIONS, Progress, Recipe, TrainConfig, silent
+from landslide_cli.config import TrainConfig
 from landslide_cli.errors import InputError
-from landslide_cli.event import now
+from landslide_cli.event.dates import now
 from landslide_cli.files import require_free, sha256_of
-from landslide_cli.imagery.bands import BANDS
 from landslide_cli.inference.engines import OnnxEngine
+from landslide_cli.progress import Progress, silent
+from landslide_cli.training.recipes import Recipe, check_recipe
+from landslide_cli.training.requirements import require_device, require_training
 
-TORCH_DEVICES = ("auto", "cuda", "cpu")
 CHECKPOINT_BYTES = 12 * 2**20
 """Room that a run needs at least: a small network's checkpoints and pictures."""
 
@@ -154,32 +153,6 @@ def train(config: TrainConfig, progress: Progress = silent) -> TrainSummary:
     )
 
 
-def require_training() -> None:
-    """Make sure that what trains is installed.
-
-    Raises:
-        InputError: it is not.
-    """
-    # Found, not imported: that takes seconds, in which a mistake in an option would stay untold.
-    if not all(find_spec(name) for name in ("torch", "lightning", "segmentation_models_pytorch")):
-        raise InputError("training needs torch and lightning; run: pip install 'landslide[train]'")
-
-
-def require_device(device: str) -> None:
-    """Refuse a device that is not there.
-
-    Raises:
-        InputError: it is unknown, or no GPU can be used.
-    """
-    if device not in TORCH_DEVICES:
-        raise InputError(f"--device {device} is unknown; give {', '.join(TORCH_DEVICES)}")
-    if device == "cuda":
-        import torch
-
-        if not torch.cuda.is_available():
-            raise InputError("--device cuda: torch finds no GPU that it can use here; give --device cpu")
-
-
 def read_recipe(config: TrainConfig) -> Recipe:
     """Return the recipe: of the run where it is resumed, else of the TOML file and of the options.
 
@@ -227,56 +200,6 @@ def _read_toml(path: Path, model: str | None) -> dict[str, Any]:
     for key, value in values.items():
         values[key] = tuple(value) if key == "bands" else value
     return values
-
-
-def check_recipe(recipe: Recipe) -> None:
-    """Refuse what no training can be done with.
-
-    Raises:
-        InputError: it names the field, the value and what would do.
-    """
-    shares = ("brightness", "contrast", "histogram_matching", "band_dropout")
-    rules: Mapping[str, tuple[bool, str]] = {
-        "bands": (bool(recipe.bands) and set(recipe.bands) <= set(BANDS), f"names out of {', '.join(BANDS)}"),
-        "normalisation": (recipe.normalisation in NORMALISATIONS, " or ".join(NORMALISATIONS)),
-        "loss": (recipe.loss in LOSSES, " or ".join(LOSSES)),
-        "epochs": (_whole(recipe.epochs, 1), "at least 1"),
-        "batch": (_whole(recipe.batch, 2), "at least 2: batch norm needs two windows"),
-        "windows_per_epoch": (recipe.windows_per_epoch is None or _whole(recipe.windows_per_epoch, 2), "at least 2"),
-        "window_shift_px": (_whole(recipe.window_shift_px, 0), "a whole number of pixels, 0 or more"),
-        "learning_rate": (_within(recipe.learning_rate, 1e-12, 10), "above 0 and at most 10"),
-        "decay": (_within(recipe.decay, 1e-12, 1), "above 0 and at most 1"),
-        "norm_momentum": (_within(recipe.norm_momentum, 1e-6, 1), "above 0 and at most 1"),
-        "elevation_shift_m": (_within(recipe.elevation_shift_m, 0, 9000), "within 0..9000"),
-        "flattest": (_within(recipe.flattest, 0.01, 1), "within 0.01..1"),
-        "averaging": (_within(recipe.averaging, 0, 0.999999), "0, or more and below 1"),
-        "weight_decay": (_within(recipe.weight_decay, 0, 1), "within 0..1"),
-        "landslide_weight": (_within(recipe.landslide_weight, 1e-12, 1e6), "above 0"),
-        "change_weights": (_weighs_codes(recipe.change_weights), "codes of 1 to 254 with weights of 0 or more"),
-        "focal_gamma": (_within(recipe.focal_gamma, 0, 10), "within 0..10"),
-        "dice_weight": (_within(recipe.dice_weight, 0, 100), "within 0..100"),
-        "rotation_deg": (_within(recipe.rotation_deg, 0, 45), "within 0..45"),
-        "misregistration_px": (_whole(recipe.misregistration_px, 0), "a whole number of pixels, 0 or more"),
-        "negatives": (_within(recipe.negatives, 0, 1 / 3), "within 0..0.33: three kinds share the pairs"),
-        "seed": (_whole(recipe.seed, 0), "a whole number, 0 or more"),
-        **{name: (_within(getattr(recipe, name), 0, 1), "within 0..1") for name in shares},
-    }
-    for name, (holds, wanted) in rules.items():
-        if not holds:
-            raise InputError(f"{name} = {getattr(recipe, name)!r} in the recipe cannot be; give {wanted}")
-
-
-def _weighs_codes(value: object) -> bool:
-    codes = {str(code) for code in range(1, 255)}
-    return isinstance(value, dict) and set(value) <= codes and all(_within(weight, 0, 1e6) for weight in value.values())
-
-
-def _whole(value: object, least: int) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= least
-
-
-def _within(value: object, low: float, high: float) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and low <= value <= high
 
 
 def _check_run(config: TrainConfig, recipe: Recipe, index_sha256: str) -> None:

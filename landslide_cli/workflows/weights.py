@@ -4,15 +4,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from landslide_cli.config import Progress, silent
+from landslide_cli.card import ModelCard
 from landslide_cli.errors import InputError
 from landslide_cli.files import sha256_of
-from landslide_cli.imagery.bands import BANDS
-from landslide_cli.imagery.local import band_name
-from landslide_cli.inference.card import ModelCard
-from landslide_cli.inference.indices import DETECTORS
+from landslide_cli.geo.bands import BANDS, band_name
+from landslide_cli.inference.detectors import DETECTORS
+from landslide_cli.inference.models import check_threshold, read_card, shipped_models
+from landslide_cli.progress import Progress, silent
 from landslide_cli.workflows.export import write_checked
-from landslide_cli.workflows.predict import check_threshold, read_card, shipped_models
 
 if TYPE_CHECKING:
     from landslide_cli.training.checkpoints import Checkpoint

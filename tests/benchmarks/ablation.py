@@ -23,11 +23,12 @@ import rasterio
 import typer
 
 from landslide_cli.cli import console
-from landslide_cli.config import EvaluateConfig, Progress, TrainConfig
-from landslide_cli.event import PRODUCTS
+from landslide_cli.config import EvaluateConfig, TrainConfig
+from landslide_cli.event.products import PRODUCTS
+from landslide_cli.progress import Progress
+from landslide_cli.training.evaluation_report import text
 from landslide_cli.training.tiles_index import TrainingSet, write_record
 from landslide_cli.workflows.evaluate import evaluate
-from landslide_cli.workflows.evaluation_report import text
 from landslide_cli.workflows.train import train
 
 RECIPE = Path(__file__).parents[2] / "examples" / "weights.toml"

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from landslide_cli.imagery.bands import GSD_M, REFLECTANCE_ONE, Unseen
+from landslide_cli.geo.bands import GSD_M, REFLECTANCE_ONE, Unseen
 from landslide_cli.imagery.clouds import DILATION_PX
 from landslide_cli.imagery.csmask import unseen_by_csmask
 

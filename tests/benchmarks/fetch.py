@@ -18,8 +18,8 @@ import rasterio
 from affine import Affine
 from measured import command
 
-from landslide_cli.event import Event
-from landslide_cli.imagery.bands import BANDS
+from landslide_cli.event.folder import Event
+from landslide_cli.geo.bands import BANDS
 from landslide_cli.simulation.catalog import write_catalog
 
 sys.path.insert(0, str(Path(__file__).parents[1]))

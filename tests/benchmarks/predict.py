@@ -24,22 +24,26 @@ from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 from rasterio.windows import Window
 
-from landslide_cli.config import FetchConfig, Recipe
-from landslide_cli.event import ITEM, PREDICTED, Event
+from landslide_cli.card import ModelCard
+from landslide_cli.config import FetchConfig
+from landslide_cli.event.folder import Event
+from landslide_cli.event.placing import ITEM
+from landslide_cli.event.products import PREDICTED
 from landslide_cli.files import remove
-from landslide_cli.imagery.bands import BANDS, NOT_ANALYSED
-from landslide_cli.imagery.cog import create
-from landslide_cli.inference.card import ModelCard
+from landslide_cli.geo.bands import BANDS, NOT_ANALYSED
+from landslide_cli.geo.fill import fill_unobserved
+from landslide_cli.geo.rasters import create
 from landslide_cli.inference.engines import Engine, Inputs, OnnxEngine, load, open_model
+from landslide_cli.inference.models import shipped_models
 from landslide_cli.inference.reader import EventReader, Strip
 from landslide_cli.inference.sliding import busiest
 from landslide_cli.inference.sliding import predict as slide
 from landslide_cli.inference.tiles import starts
 from landslide_cli.simulation.catalog import write_catalog
-from landslide_cli.windows import fill_unobserved
+from landslide_cli.training.recipes import Recipe
 from landslide_cli.workflows.doctor import windows_per_second
 from landslide_cli.workflows.fetch import fetch
-from landslide_cli.workflows.predict import SAMPLES, shipped_models
+from landslide_cli.workflows.predict import SAMPLES
 
 PIECE_PX = 1098
 PLAIN_STRIDE_PX = 128

@@ -14,7 +14,7 @@ from affine import Affine
 from measured import command
 
 from landslide_cli.config import DoctorConfig, FetchConfig
-from landslide_cli.imagery.bands import BANDS
+from landslide_cli.geo.bands import BANDS
 from landslide_cli.workflows.doctor import doctor
 from landslide_cli.workflows.fetch import fetch
 

@@ -14,7 +14,7 @@ import rasterio
 import typer
 from numpy.typing import NDArray
 
-from landslide_cli.imagery.bands import BANDS, CLEAR
+from landslide_cli.geo.bands import BANDS, CLEAR
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
 SAMPLE = 4000

@@ -34,9 +34,9 @@ from simulation import DATA
 
 from landslide_cli.cli import console
 from landslide_cli.config import FetchConfig
-from landslide_cli.event import Event
-from landslide_cli.imagery.aoi import utm_at
-from landslide_cli.imagery.bands import BAND_GSD_M, BANDS, GSD_M
+from landslide_cli.event.folder import Event
+from landslide_cli.geo.aoi import utm_at
+from landslide_cli.geo.bands import BAND_GSD_M, BANDS, GSD_M
 from landslide_cli.imagery.catalogs import dn_offset
 from landslide_cli.simulation.arrays import fractal
 from landslide_cli.simulation.catalog import terrain_shape, write_catalog

@@ -15,11 +15,11 @@ from pathlib import Path
 
 from landslide_cli.cli import console
 from landslide_cli.config import EvaluateConfig, FetchConfig, PrepareConfig, TrainConfig
-from landslide_cli.inference.indices import DETECTORS
+from landslide_cli.inference.detectors import DETECTORS
 from landslide_cli.simulation.catalog import write_catalog
+from landslide_cli.training.evaluation_report import text
 from landslide_cli.training.networks import NETWORKS
 from landslide_cli.workflows.evaluate import evaluate
-from landslide_cli.workflows.evaluation_report import text
 from landslide_cli.workflows.fetch import fetch
 from landslide_cli.workflows.prepare import prepare
 from landslide_cli.workflows.train import train

@@ -23,13 +23,13 @@ from rasterio.warp import Resampling, reproject, transform_geom
 from scipy.ndimage import distance_transform_edt
 
 from landslide_cli.config import FetchConfig
-from landslide_cli.event import Event
-from landslide_cli.imagery.bands import BAND_GSD_M, BANDS, CLEAR, GSD_M
+from landslide_cli.event.folder import Event
+from landslide_cli.geo.bands import BAND_GSD_M, BANDS, CLEAR, GSD_M
+from landslide_cli.geo.fill import fill_unobserved
 from landslide_cli.inference.engines import Engine
+from landslide_cli.inference.models import open_engine
 from landslide_cli.simulation.nature import Change
-from landslide_cli.windows import fill_unobserved
 from landslide_cli.workflows.fetch import fetch
-from landslide_cli.workflows.predict import open_engine
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
 SIDE_PX = 64

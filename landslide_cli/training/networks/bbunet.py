@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from landslide_cli.imagery.bands import BANDS, TERRAIN_BANDS
+from landslide_cli.geo.bands import BANDS, TERRAIN_BANDS
 from landslide_cli.training.networks.unet import DEPTH, DifferenceUNet, build_encoder
 
 

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torchvision.models import resnet18
 
-from landslide_cli.imagery.bands import BANDS
+from landslide_cli.geo.bands import BANDS
 from landslide_cli.training.networks.base import TwoClassNetwork
 
 CHANNELS = (64, 128, 256, 512)

@@ -2,7 +2,7 @@
 
 from torch import Tensor
 
-from landslide_cli.imagery.bands import BANDS
+from landslide_cli.geo.bands import BANDS
 from landslide_cli.training.networks.unet import DifferenceUNet
 
 

@@ -9,7 +9,7 @@ from torch.nn import functional
 from torchvision.models import efficientnet_b4
 
 from landslide_cli.errors import InputError
-from landslide_cli.imagery.bands import BANDS
+from landslide_cli.geo.bands import BANDS
 from landslide_cli.training.networks.base import TwoClassNetwork
 
 STAGES = 4

@@ -1,0 +1,1 @@
+"""The event folder: its files, its record, its versions."""

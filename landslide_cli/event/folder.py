@@ -1,0 +1,262 @@
+"""The event folder: its file names, and `event.json`, a STAC Item that says where everything came from."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from shapely import box, set_precision
+from shapely.geometry import mapping, shape
+from shapely.geometry.base import BaseGeometry
+
+from landslide_cli import __version__
+from landslide_cli.errors import InputError
+from landslide_cli.event.dates import now, software
+from landslide_cli.event.placing import ITEM, VERSIONS, asset_files, put_in_place
+from landslide_cli.event.products import FETCHED, PREDICTED, PRODUCTS, VECTORIZED, Product
+from landslide_cli.event.stac import STAC_VERSION, WGS84, described, raster_fields
+from landslide_cli.files import atomic
+from landslide_cli.geo.bands import GSD_M
+
+_VERSION_EXTENSION = "https://stac-extensions.github.io/version/v1.2.0/schema.json"
+_GEOGRAPHIC = ("application/geo+json", "application/flatgeobuf", "application/vnd.google-earth.kml+xml", "text/csv")
+"""Formats that are written in WGS 84."""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """An event folder that `fetch` has completed."""
+
+    folder: Path
+    item: Mapping[str, Any]
+    """The STAC Item of `event.json`."""
+
+    @classmethod
+    def open(cls, folder: Path) -> "Event":
+        """Read the event in `folder`; an update of it that a kill interrupted at its last step is completed.
+
+        Raises:
+            InputError: there is no complete event in that folder.
+        """
+        path = folder / ITEM
+        if not folder.is_dir():
+            raise InputError(f"{folder} is not an event folder: no such folder; make one with `landslide fetch`")
+        if not path.exists():
+            raise InputError(
+                f"{folder} holds no {ITEM}: it is not an event folder, or its fetch did not end; "
+                "run `landslide fetch` with this folder as --out"
+            )
+        put_in_place(folder)
+        try:
+            item = json.loads(path.read_text(encoding="utf-8"))
+            event = cls(folder, item)
+            bands, aoi = event.bands, event.aoi
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise InputError(f"{path} is not the record of an event ({error!r}); fetch the event again") from error
+        needed = [key for key in FETCHED if key != "terrain" or key in item["assets"]]
+        missing = [path for key in needed if not (path := event.path(key)).exists()]
+        if missing or not bands or aoi.is_empty:
+            raise InputError(f"{folder} lacks {', '.join(p.name for p in missing)}; fetch the event again")
+        return event
+
+    def path(self, product: str) -> Path:
+        """Return where `product` (a key of `PRODUCTS`) lies or will lie."""
+        return self.folder / PRODUCTS[product].file
+
+    def has(self, product: str) -> bool:
+        """Tell whether the record lists `product` and the file is there."""
+        return product in self.item["assets"] and self.path(product).exists()
+
+    @property
+    def properties(self) -> Mapping[str, Any]:
+        """The properties of the STAC Item."""
+        properties: Mapping[str, Any] = self.item["properties"]
+        return properties
+
+    @property
+    def aoi(self) -> BaseGeometry:
+        """The area of interest, EPSG:4326."""
+        return shape(self.item["geometry"])
+
+    @property
+    def bands(self) -> tuple[str, ...]:
+        """The channels of `pre.tif` and `post.tif`."""
+        return tuple(self.properties["landslide:bands"])
+
+    @property
+    def event_date(self) -> str:
+        """ISO date of the event."""
+        return str(self.properties["landslide:event_date"])
+
+    @property
+    def scenes(self) -> list[dict[str, Any]]:
+        """The images used: side, id, datetime and more."""
+        return list(self.properties["landslide:scenes"])
+
+    @property
+    def version(self) -> int:
+        """The number of this version of the map, from 1."""
+        return int(self.properties.get("version", 1))
+
+    @property
+    def predecessor(self) -> Path | None:
+        """The folder of the version before, if there is one and it is still kept."""
+        links = [link["href"] for link in self.item["links"] if link["rel"] == "predecessor-version"]
+        folder = (self.folder / links[0]).parent if links else None
+        return folder if folder and (folder / ITEM).exists() else None
+
+    def files(self) -> list[Path]:
+        """Return the files that the record lists and that are there, relative to the folder."""
+        return asset_files(self.folder, self.item)
+
+    def after(self, version: int) -> "Event":
+        """Return the event as the version that follows `version`, 0 for none; nothing is written."""
+        links = [link for link in self.item["links"] if link["rel"] != "predecessor-version"]
+        if version:
+            links.append(_link("predecessor-version", f"./{VERSIONS}/{version}/{ITEM}", version))
+        return Event(self.folder, {**self.item, **_numbered(self.item, version + 1), "links": links})
+
+    def kept(self, folder: Path) -> "Event":
+        """Return the event as it is recorded in `folder`, where it is kept as an earlier version."""
+        links = [link for link in self.item["links"] if link["rel"] != "predecessor-version"]
+        links.append({"rel": "latest-version", "href": f"../../{ITEM}", "type": "application/geo+json"})
+        if self.version > 1:
+            links.append(_link("predecessor-version", f"../{self.version - 1}/{ITEM}", self.version - 1))
+        identifier = f"{self.item['id']}-v{self.version}"
+        return Event(folder, {**self.item, **_numbered(self.item, self.version), "id": identifier, "links": links})
+
+    def dates(self, side: str) -> str | None:
+        """Return the acquisition date (ISO) of the `pre` or `post` side; `first/last` where they differ."""
+        days = sorted({s["datetime"][:10] for s in self.scenes if s["side"] == side and s["datetime"]})
+        return "/".join(dict.fromkeys((days[0], days[-1]))) if days else None
+
+    def step(self, name: str) -> Mapping[str, Any]:
+        """Return what the workflow `name` recorded; empty if it did not run."""
+        recorded: Mapping[str, Any] = self.properties.get("landslide:steps", {}).get(name, {})
+        return recorded
+
+    def record(
+        self,
+        name: str,
+        products: tuple[str, ...],
+        facts: Mapping[str, Any],
+        others: Mapping[str, Product] = MappingProxyType({}),
+    ) -> "Event":
+        """Write into `event.json` that workflow `name` made `products`, with the `facts` to remember.
+
+        Files that only some events have come as `others`, by the key of their asset.
+
+        What this workflow made before and has not made now, and what later ones had made from older products, is taken
+        off the record and off the disk.
+        """
+        order = {"fetch": FETCHED, "predict": PREDICTED, "vectorize": VECTORIZED}
+        later = list(order)[list(order).index(name) + 1 :]
+        stale = {product for step in later for product in order[step]} | (set(order[name]) - set(products))
+        steps = {k: v for k, v in self.properties.get("landslide:steps", {}).items() if k not in later}
+        steps[name] = {"software": software(), "datetime": now(), **facts}
+        assets = {k: v for k, v in self.item["assets"].items() if k not in stale}
+        made = {product: PRODUCTS[product] for product in products if self.path(product).exists()}
+        assets |= {key: _asset(product, self.bands) for key, product in (made | dict(others)).items()}
+        lineage = "; ".join(f"{step} by {done['software']} at {done['datetime']}" for step, done in steps.items())
+        properties = {
+            **self.properties,
+            "updated": now(),
+            "processing:software": {"landslide": __version__},
+            "processing:lineage": lineage,
+            "landslide:steps": steps,
+        }
+        event = Event(self.folder, described({**self.item, "properties": properties, "assets": assets}))
+        event.save()
+        for product in stale:
+            event.path(product).unlink(missing_ok=True)
+        return event
+
+    def add(self, key: str, product: Product) -> "Event":
+        """Write into `event.json` that there is one more product: none that a workflow needs; a new fetch drops it."""
+        assets = {**self.item["assets"], key: _asset(product, self.bands)}
+        event = Event(self.folder, described({**self.item, "assets": assets}))
+        event.save()
+        return event
+
+    def save(self) -> None:
+        """Write `event.json`."""
+        with atomic(self.folder / ITEM) as temporary:
+            temporary.write_text(json.dumps(self.item, indent=2) + "\n", encoding="utf-8")
+
+
+def new_event(
+    folder: Path,
+    *,
+    aoi: BaseGeometry,
+    event_date: str,
+    bands: tuple[str, ...],
+    scenes: list[dict[str, Any]],
+    crs: str,
+    shape_px: tuple[int, int],
+    transform: tuple[float, ...],
+) -> Event:
+    """Describe an event as a STAC Item; nothing is written.
+
+    Args:
+        folder: where the event lies.
+        aoi: area of interest, EPSG:4326.
+        event_date: ISO date.
+        bands: channels of the images.
+        scenes: one dictionary per image, with `side`, `id`, `datetime` and, for catalogs, `href`.
+        crs: authority code of the grid, such as `EPSG:32618`.
+        shape_px: height and width of the grid.
+        transform: the six numbers of the grid's affine transformation, row by row.
+    """
+    times = sorted(s["datetime"] for s in scenes if s["datetime"])
+    day = (f"{event_date}T00:00:00Z", f"{event_date}T23:59:59Z")
+    geometry = set_precision(aoi, 1e-7)
+    properties = {
+        "title": f"Landslides of {event_date}",
+        "datetime": None,
+        "start_datetime": min([day[0], *times]),
+        "end_datetime": max([day[1], *times]),
+        "created": now(),
+        "gsd": GSD_M,
+        "proj:code": crs,
+        "proj:shape": list(shape_px),
+        "proj:transform": list(transform),
+        "landslide:event_date": event_date,
+        "landslide:bands": list(bands),
+        "landslide:scenes": scenes,
+    }
+    item = {
+        "type": "Feature",
+        "stac_version": STAC_VERSION,
+        # `described` adds those that are used.
+        "stac_extensions": [],
+        "id": folder.absolute().name,
+        "geometry": mapping(geometry),
+        "bbox": list(box(*geometry.bounds).bounds),
+        "properties": properties,
+        "links": [{"rel": "derived_from", "href": s["href"], "title": s["id"]} for s in scenes if s.get("href")],
+        "assets": {},
+    }
+    return Event(folder, item)
+
+
+def _numbered(item: Mapping[str, Any], version: int) -> dict[str, Any]:
+    extensions = [*dict.fromkeys([*item["stac_extensions"], _VERSION_EXTENSION])]
+    return {"stac_extensions": extensions, "properties": {**item["properties"], "version": str(version)}}
+
+
+def _link(rel: str, href: str, version: int) -> dict[str, str]:
+    return {"rel": rel, "href": href, "type": "application/geo+json", "title": f"Version {version}"}
+
+
+def _asset(product: Product, image_bands: tuple[str, ...]) -> dict[str, Any]:
+    asset: dict[str, Any] = {
+        "href": f"./{product.file}", "title": product.title, "type": product.media_type, "roles": list(product.roles)
+    }  # fmt: skip
+    if product.raster:
+        asset |= raster_fields(product.raster, image_bands)
+    elif product.media_type in _GEOGRAPHIC:
+        # Not in the CRS of the event, which stands for all assets that say nothing.
+        asset["proj:code"] = WGS84
+    return asset

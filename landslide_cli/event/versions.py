@@ -1,0 +1,127 @@
+"""Versions of a map: the new one is made apart, then takes the place of the earlier one, which is kept."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from filecmp import cmp
+from pathlib import Path
+from typing import Any, Final
+
+from landslide_cli.event.folder import Event
+from landslide_cli.event.placing import ITEM, READY, VERSIONS, put_in_place
+from landslide_cli.event.products import FETCHED, PREDICTED, PRODUCTS
+from landslide_cli.files import atomic, link, remove, writing
+
+UPDATE: Final = ".update"
+"""Folder below the event in which its next version is made. What it holds after a kill is used by the next run."""
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """A version of a map."""
+
+    version: int
+    folder: Path
+    datetime: str
+    """When it was finished, UTC."""
+    model: str
+    threshold: float
+    landslides: int
+    area_m2: float
+    post_dates: str | None
+    changes: Mapping[str, Any] | None
+    """Against the version before."""
+
+
+def versions(event: Event) -> list[Version]:
+    """Return the versions of an event's map, the newest first: the event itself, if it is mapped, and those kept."""
+    folders = [event.folder / VERSIONS / str(number) for number in range(event.version - 1, 0, -1)]
+    all_of_them = [event, *(Event.open(folder) for folder in folders if (folder / ITEM).exists())]
+    return [_described(one) for one in all_of_them if one.has("landslides")]
+
+
+def _described(event: Event) -> Version:
+    outlined = event.step("vectorize")
+    return Version(
+        version=event.version,
+        folder=event.folder,
+        datetime=outlined["datetime"],
+        model=event.step("predict")["model"],
+        threshold=outlined["threshold"],
+        landslides=outlined["landslides"],
+        area_m2=outlined["area_m2"],
+        post_dates=event.dates("post"),
+        changes=outlined["changes"],
+    )
+
+
+def place_of_next(event: Event) -> Path:
+    """Return the folder in which the next version of an event is made; it bears the event's name."""
+    return event.folder / UPDATE / event.folder.absolute().name
+
+
+def drop_next(event: Event) -> None:
+    """Forget what was made of a next version."""
+    remove(event.folder / UPDATE)
+
+
+def start_next(event: Event, *, with_prediction: bool) -> Event:
+    """Begin the next version of an event from the images that it has, and its map of probability if wanted.
+
+    Raises:
+        OutputError: the folder cannot be written.
+    """
+    drop_next(event)
+    products = (*FETCHED, *(PREDICTED if with_prediction else ()))
+    steps = ("fetch", "predict") if with_prediction else ("fetch",)
+    done = event.properties["landslide:steps"]
+    item = {
+        **event.item,
+        "properties": {**event.properties, "landslide:steps": {step: done[step] for step in steps}},
+        # What is no product of every event is the file of a single scene.
+        "assets": {k: v for k, v in event.item["assets"].items() if k in products or k not in PRODUCTS},
+    }
+    begun = Event(place_of_next(event), item).after(event.version)
+    with writing(event.folder):
+        for file in Event(event.folder, item).files():
+            link(event.folder / file, begun.folder / file)
+    begun.save()
+    return begun
+
+
+def finish_next(event: Event, begun: Event) -> Event:
+    """Keep an event as it is among its versions, and put the next one, which is complete, in its place.
+
+    A kill leaves the event as it was, or what the next call of `Event.open` completes.
+
+    Raises:
+        OutputError: the folder cannot be written.
+    """
+    with writing(event.folder):
+        for product in FETCHED:
+            _share(event.path(product), begun.path(product))
+        _keep(event)
+        begun.folder.replace(event.folder / READY)
+    put_in_place(event.folder)
+    drop_next(event)
+    return Event.open(event.folder)
+
+
+def _share(earlier: Path, later: Path) -> None:
+    """Keep one file on the disk where two are equal."""
+    if not (earlier.exists() and later.exists()) or earlier.samefile(later) or not cmp(earlier, later, shallow=False):
+        return
+    with atomic(later) as temporary:
+        link(earlier, temporary)
+
+
+def _keep(event: Event) -> None:
+    """Write the files of an event once more as one of its versions: as links, which take no room."""
+    folder = event.folder / VERSIONS / str(event.version)
+    part = folder.with_name(f".part-{folder.name}")
+    remove(part)
+    for file in event.files():
+        link(event.folder / file, part / file)
+    event.kept(part).save()
+    # What may be there is what an earlier attempt, killed before its last step, kept of this very version.
+    remove(folder)
+    part.replace(folder)

@@ -1,0 +1,1 @@
+"""The shared ground: bands and codes, areas, grids, rasters and vector files."""

@@ -1,0 +1,119 @@
+"""The contract that every image, model and file of this project keeps: channels, codes, nodata."""
+
+import re
+from enum import IntEnum
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from landslide_cli.errors import InputError
+
+BANDS: Final = ("B01", "B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A", "B09", "B11", "B12")
+"""Channel order of Sentinel-2 L2A images."""
+
+TRUE_COLOUR: Final = ("B04", "B03", "B02")
+"""What the eye sees as red, green and blue."""
+
+BAND_GSD_M: Final = dict(zip(BANDS, (60, 10, 10, 10, 20, 20, 20, 10, 20, 60, 20, 20), strict=True))
+"""Native ground sampling distance of each band in metres."""
+
+TERRAIN_BANDS: Final = ("elevation", "slope", "aspect_sin", "aspect_cos")
+"""Channel order of terrain: metres, degrees, sine and cosine of the aspect (clockwise from north, downslope)."""
+
+GSD_M: Final = 10
+"""Ground sampling distance of an event's grid in metres."""
+
+NODATA: Final = 0
+"""Digital number of a pixel that was not observed."""
+
+REFLECTANCE_ONE: Final = 10_000
+"""Digital number of reflectance 1."""
+
+BASELINE_OFFSET: Final = 1000
+"""What products of processing baseline 04.00 and later add to every digital number."""
+
+NOT_OBSERVED: Final = 0
+"""Value in `clear.tif`: cloud, shadow, snow or nodata before or after the event."""
+
+CLEAR: Final = 1
+"""Value in `clear.tif`: the ground is seen on both dates."""
+
+NOT_ANALYSED: Final = 255
+"""Value in `probability.tif` where no probability could be given; others are percent, 0 to 100."""
+
+
+class SCL(IntEnum):
+    """Codes of the Sentinel-2 L2A scene classification."""
+
+    NODATA = 0
+    SATURATED = 1
+    DARK = 2
+    CLOUD_SHADOW = 3
+    VEGETATION = 4
+    NOT_VEGETATED = 5
+    WATER = 6
+    UNCLASSIFIED = 7
+    CLOUD_MEDIUM = 8
+    CLOUD_HIGH = 9
+    THIN_CIRRUS = 10
+    SNOW = 11
+
+
+class Unseen(IntEnum):
+    """Why no scene shows the ground of a pixel: codes in `sources.tif`, whose others number the scenes from 1."""
+
+    OUTSIDE = 201
+    CLOUD = 202
+    SHADOW = 203
+    SNOW = 204
+    DEFECTIVE = 205
+
+    @property
+    def label(self) -> str:
+        """The reason in words, as it stands in the layer `not_analysed`."""
+        return _REASONS[self]
+
+
+_REASONS: Final = {
+    Unseen.OUTSIDE: "outside the swath",
+    Unseen.CLOUD: "cloud",
+    Unseen.SHADOW: "shadow",
+    Unseen.SNOW: "snow",
+    Unseen.DEFECTIVE: "defective",
+}
+
+EXCLUDED: Final = "excluded"
+"""Why a pixel counts as not analysed that the user has taken out."""
+
+NO_TERRAIN: Final = "no elevation"
+"""Why a pixel that is seen on both dates was not analysed all the same."""
+
+
+SIDES = ("pre", "post")
+
+
+_BAND: Final = re.compile(r"(?<![A-Za-z0-9])B(0?[1-9]|1[0-2]|8A)(?![A-Za-z0-9])", re.IGNORECASE)
+
+
+def band_name(text: str, source: str) -> str:
+    """Return the band's name as in `BANDS`: `b4` is `B04`.
+
+    Raises:
+        InputError: there is no such band in Sentinel-2 L2A.
+    """
+    match = _BAND.fullmatch(text.strip())
+    name = f"B{match[1].upper().zfill(2)}" if match else ""
+    if name not in BANDS:
+        raise InputError(f"{source} {text.strip()!r} is no band of Sentinel-2 L2A; known: {', '.join(BANDS)}")
+    return name
+
+
+def why_unseen(pre: NDArray[np.uint8], post: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return why the ground is not seen on both dates, from the two channels of `sources.tif`; 0 where it is."""
+    return unseen_codes(np.where(pre >= min(Unseen), pre, post))
+
+
+def unseen_codes(origin: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Keep the codes of `Unseen` and make 0 of the numbers of scenes."""
+    return np.where(origin >= min(Unseen), origin, 0).astype(np.uint8)

@@ -1,0 +1,66 @@
+"""What an event folder has already, held against what a source would give: nothing is read twice for nothing."""
+
+import json
+
+import rasterio
+from odc.geo.geobox import GeoBox
+from rasterio.windows import from_bounds
+from shapely import set_precision
+
+from landslide_cli.event.dates import software
+from landslide_cli.event.folder import Event
+from landslide_cli.geo.bands import GSD_M, SIDES
+from landslide_cli.imagery.clouds import DILATION_PX
+from landslide_cli.imagery.sources import Block, Source
+
+
+def has_new_scene(source: Source, event: Event) -> bool:
+    """Tell whether a source would use a scene that the event was made without."""
+    used = {(scene["side"], scene["id"]) for scene in event.scenes}
+    return any((side, scene["id"]) not in used for side in SIDES for scene in source.scenes(side))
+
+
+def same_images(source: Source, event: Event) -> bool:
+    """Tell whether a source would give the event the very files that it has."""
+    aoi = set_precision(source.aoi.geometry, 1e-7)
+    return (
+        all(same_side(source, event, side) for side in SIDES)
+        and same_terrain(source, event)
+        and source.config.all_scenes == event.step("fetch")["parameters"]["all_scenes"]
+        and bool(aoi.equals(event.aoi))
+    )
+
+
+def _same_grid(source: Source, event: Event) -> bool:
+    """Whether an event lies on the grid of a source, and was read from a catalog by this version of the program."""
+    grid, there = source.geobox, event.properties
+    return (
+        source.resumable
+        and event.step("fetch")["software"] == software()
+        and (str(grid.crs), list(grid.shape)) == (there["proj:code"], there["proj:shape"])
+        and list(tuple(grid.transform)[:6]) == there["proj:transform"]
+    )
+
+
+def same_side(source: Source, event: Event, side: str) -> bool:
+    """Whether an event shows on one side, pixel by pixel, what a source would read again."""
+    fetched = event.step("fetch")
+    return (
+        _same_grid(source, event)
+        and source.bands == event.bands
+        and source.config.clouds == fetched["parameters"]["clouds"]
+        and fetched["cloud_dilation_m"] == DILATION_PX * GSD_M
+        and json.loads(json.dumps(source.scenes(side))) == [s for s in event.scenes if s["side"] == side]
+    )
+
+
+def same_terrain(source: Source, event: Event) -> bool:
+    """Whether an event has the terrain that a source would read again."""
+    return _same_grid(source, event) and source.elevation == event.step("fetch")["elevation"]
+
+
+def read_again(event: Event, side: str, block: GeoBox) -> Block:
+    """Read a block of an event that has it already."""
+    with rasterio.open(event.path(side)) as image, rasterio.open(event.path("sources")) as sources:
+        window = from_bounds(*block.boundingbox, transform=image.transform).round_offsets().round_lengths()
+        return image.read(window=window), sources.read(1 + SIDES.index(side), window=window)

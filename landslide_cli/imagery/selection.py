@@ -1,0 +1,217 @@
+"""The scenes of an event: found in a catalog, rated over the AOI, ranked and chosen."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, time, timedelta
+
+import numpy as np
+from numpy.typing import NDArray
+from odc.geo.geobox import GeoBox
+
+from landslide_cli.config import AOI_LIMIT_KM2, FetchConfig
+from landslide_cli.errors import CatalogError, InputError
+from landslide_cli.event.dates import check_event_date
+from landslide_cli.geo import grids
+from landslide_cli.geo.aoi import AOI, aoi_around, read_aoi
+from landslide_cli.geo.bands import SIDES
+from landslide_cli.imagery import catalogs, load
+from landslide_cli.imagery.scenes import (
+    Ranked,
+    Scene,
+    best_pair,
+    compose,
+    named_scenes,
+    overpasses,
+    rank,
+    rate,
+    require_usable,
+)
+from landslide_cli.progress import Progress
+
+log = logging.getLogger("landslide.fetch")
+
+
+OVERVIEW_PX = 512
+"""Side of the grid on which scenes are rated: overviews of the classification are enough, and cheap to read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """What was found for an event, and what of it is used."""
+
+    catalog: catalogs.Catalog
+    aoi: AOI
+    geobox: GeoBox
+    ranked: Mapping[str, Sequence[Ranked]]
+    """All scenes of each side, the best first."""
+    chosen: Mapping[str, Sequence[Scene]]
+    """Those used, in the order in which they fill the image."""
+
+
+def event_moment(config: FetchConfig) -> datetime:
+    """Return the time of the event in UTC; noon of its day where only the day is known.
+
+    Raises:
+        InputError: the date or the time is none.
+    """
+    day = check_event_date(config.event_date)
+    try:
+        clock = time.fromisoformat(config.event_time) if config.event_time else time(12)
+    except ValueError as error:
+        raise InputError(f"--event-time {config.event_time!r} is not a time; write it as HH:MM, in UTC") from error
+    return datetime.combine(day, clock.replace(tzinfo=UTC))
+
+
+def wanted_aoi(config: FetchConfig) -> AOI | None:
+    """Return the area that the user asks for; none if the images are to tell.
+
+    Raises:
+        InputError: it cannot be meant, or is given twice.
+    """
+    if config.aoi and config.aoi_from:
+        raise InputError("--aoi and --aoi-from both say where to look; give one")
+    if config.aoi_from:
+        return aoi_around(config.aoi_from)
+    return read_aoi(config.aoi) if config.aoi else None
+
+
+def check_size(aoi: AOI, config: FetchConfig) -> None:
+    """Refuse an AOI that is larger than anyone is likely to mean.
+
+    Raises:
+        InputError: it is over `AOI_LIMIT_KM2` and not confirmed.
+    """
+    if aoi.area_km2 > AOI_LIMIT_KM2 and not config.yes:
+        raise InputError(
+            f"the AOI has {aoi.area_km2:,.0f} km2, over the limit of {AOI_LIMIT_KM2:,} km2; "
+            "draw a smaller one, or confirm with --yes"
+        )
+
+
+def select(config: FetchConfig, progress: Progress) -> Selection:
+    """Find, rate, rank and choose the scenes of an event.
+
+    Raises:
+        InputError: an option cannot be used.
+        NoSceneError: no scene suits the event.
+        CatalogError: no catalog can be reached.
+    """
+    moment = event_moment(config)
+    aoi = wanted_aoi(config)
+    if aoi is None:
+        raise InputError("no AOI is given; use --aoi with a vector file or west,south,east,north")
+    check_size(aoi, config)
+    geobox = grids.event_grid(aoi)
+    catalog, found = _find(config, aoi, moment, progress)
+    # The coarse grid keeps the shape of the AOI: at least two pixels of the classification to a pixel.
+    coarse = geobox.zoom_out(max(2, max(geobox.shape) / OVERVIEW_PX))
+    inside = grids.inside(aoi.geometry, coarse)
+    rated = {side: _rated(found[side], coarse, inside, side, config, progress) for side in SIDES}
+    return choose(Selection(catalog, aoi, geobox, {}, {}), rated, config, moment)
+
+
+def choose(
+    selection: Selection, rated: Mapping[str, Sequence[Scene]], config: FetchConfig, moment: datetime
+) -> Selection:
+    """Rank rated scenes and choose those to use; the user's own choice goes first.
+
+    Raises:
+        InputError: the user names a scene that is not there.
+        NoSceneError: a side has no scene, or clouds hide too much of all.
+    """
+    wanted = {
+        side: named_scenes(rated[side], names, side)
+        for side, names in zip(SIDES, (config.pre_scene, config.post_scene), strict=True)
+    }
+    for side in SIDES:
+        check_clouds(rated[side], side, config, moment)
+    pre, post = best_pair(wanted["pre"] or rated["pre"], wanted["post"] or rated["post"], moment)
+    ranked = {"pre": rank(rated["pre"], moment, post), "post": rank(rated["post"], moment, pre)}
+    chosen: dict[str, Sequence[Scene]] = {}
+    for side, best in (("pre", pre), ("post", post)):
+        first = [r for r in ranked[side] if r.scene is best]
+        chosen[side] = wanted[side] or compose([*first, *(r for r in ranked[side] if r.scene is not best)])
+    return Selection(selection.catalog, selection.aoi, selection.geobox, ranked, chosen)
+
+
+def check_clouds(rated: Sequence[Scene], side: str, config: FetchConfig, moment: datetime) -> None:
+    """Refuse a side on which clouds hide too much, unless the user has named its scenes.
+
+    Raises:
+        NoSceneError: the side has no scene, or clouds hide too much of all.
+    """
+    named = {"pre": config.pre_scene, "post": config.post_scene}[side]
+    require_usable(rank(rated, moment), side, 100 if named else config.max_cloud, search_days(config, moment)[side])
+
+
+def search_days(config: FetchConfig, moment: datetime) -> dict[str, tuple[date, date]]:
+    """Return the first and last day of the search on each side.
+
+    The day of the event is in neither where its hour is not known: an image of that day may show either side.
+    """
+    day, event_day = timedelta(days=1), moment.date()
+    gap = 0 * day if config.event_time else day
+    return {
+        "pre": (event_day - config.pre_days * day, event_day - gap),
+        "post": (event_day + gap, event_day + config.post_days * day),
+    }
+
+
+def _find(
+    config: FetchConfig, aoi: AOI, moment: datetime, progress: Progress
+) -> tuple[catalogs.Catalog, dict[str, list[Scene]]]:
+    """Ask the catalogs in turn, until one answers."""
+    days = search_days(config, moment)
+    candidates = catalogs.find_catalogs(config.catalog)
+    for number, catalog in enumerate(candidates, 1):
+        try:
+            found = {}
+            for side in SIDES:
+                progress(f"asking {catalog.name} for {side} scenes", 0)
+                scenes = overpasses(catalogs.search(catalog, catalog.images, aoi.geometry, days[side]))
+                found[side] = [s for s in scenes if (s.datetime < moment) == (side == "pre")]
+        except CatalogError as error:
+            if number == len(candidates):
+                raise
+            log.warning("%s; asking %s", error, candidates[number].name)
+        else:
+            return catalog, found
+    raise AssertionError("there is always a catalog to ask")
+
+
+def _rated(
+    scenes: Sequence[Scene],
+    coarse: GeoBox,
+    inside: NDArray[np.bool_],
+    side: str,
+    config: FetchConfig,
+    progress: Progress,
+) -> list[Scene]:
+    rated, failed = [], []
+    for number, scene in enumerate(scenes, 1):
+        try:
+            rated.append(scene.rated(rate(load.load_overview(scene, coarse, config.workers), inside)))
+        except CatalogError as error:
+            failed.append(error)
+            log.warning("%s scene %s is left out: %s", side, scene.id, error)
+        progress(f"rating {side} scenes", number / len(scenes))
+    if failed and not rated:
+        raise failed[0]
+    return rated
+
+
+def rechoose(selection: Selection, side: str, failed: Scene, error: CatalogError) -> Selection:
+    """Return the selection without a scene of one side that cannot be read; the other side stays as it is.
+
+    Raises:
+        CatalogError: no other scene is left.
+    """
+    left = [ranked for ranked in selection.ranked[side] if ranked.scene.id != failed.id]
+    if not left:
+        raise error
+    return replace(
+        selection,
+        ranked={**selection.ranked, side: left},
+        chosen={**selection.chosen, side: compose(left)},
+    )
