@@ -13,7 +13,7 @@ FREE_BYTES_MIN = 8 * 2**20
 """Below this a failed write is put down to the disk: GDAL does not always say why a write failed."""
 
 _DISK = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
-_PERMISSION = {errno.EACCES, errno.EPERM, errno.EROFS}
+_PERMISSION = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST}
 
 
 @contextmanager

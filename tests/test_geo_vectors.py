@@ -56,11 +56,22 @@ def test_what_cannot_be_read_is_told_with_what_to_do(tmp_path: Path, content: st
     path = tmp_path / "a.geojson"
     if content is not None:
         path.write_text(content)
-    with pytest.raises(InputError, match=r"^--exclude a cannot be read \(.+\); give another$"):
+    with pytest.raises(InputError, match=r"^--exclude a is not a vector file that can be read \(.+\); give another$"):
         read_polygons(path, "--exclude a", "give another")
 
 
 def test_a_file_without_a_reference_system_is_refused(tmp_path: Path) -> None:
     path = write(tmp_path / "a.gpkg", [box(0, 0, 1, 1)], driver="GPKG")
-    with pytest.raises(InputError, match=r"^--exclude a does not say its reference system; set one$"):
+    with pytest.raises(InputError, match=r"^--exclude a does not state its reference system; set one$"):
+        read_polygons(path, "--exclude a", "give another")
+
+
+def test_the_layer_with_polygons_is_taken_and_several_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.gpkg"
+    write(path, [LineString([(0, 0), (1, 1)])], crs="EPSG:4326", driver="GPKG", layer="roads")
+    write(path, [box(0, 0, 1, 1)], crs="EPSG:4326", driver="GPKG", layer="fields")
+    polygons, _ = read_polygons(path, "--exclude a", "give another")
+    assert polygons.tolist() == [box(0, 0, 1, 1)]
+    write(path, [box(2, 0, 3, 1)], crs="EPSG:4326", driver="GPKG", layer="water")
+    with pytest.raises(InputError, match=r"^--exclude a has several layers that could be meant \(fields, water\)"):
         read_polygons(path, "--exclude a", "give another")

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import rasterio
-from benchmarks.clouds import shares
+from clouds import shares
 from conftest import band_folder
 
 from landslide_cli.config import FetchConfig

@@ -109,7 +109,7 @@ def test_the_checksum_is_compared_where_it_is_known(server: str, tmp_path: Path)
     [
         ("missing.geojson", "404"),
         ("cut.geojson", "cannot be downloaded|ended after"),
-        ("page.geojson", "gave no vector file"),
+        ("page.geojson", "not a vector file"),
         ("to/file:///etc/hostname", "cannot be downloaded"),
         ("to/ftp://127.0.0.1/inventory.geojson", "cannot be downloaded"),
     ],

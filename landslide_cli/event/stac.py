@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from landslide_cli.geo.bands import BAND_GSD_M, GSD_M, REFLECTANCE_ONE
+from landslide_cli.geo.bands import BAND_GSD_M, COMMON_NAMES, GSD_M, REFLECTANCE_ONE
 
 STAC_VERSION: Final = "1.1.0"
 _SCHEMA: Final = "https://stac-extensions.github.io/{}/schema.json"
@@ -15,12 +15,6 @@ PROJECTION, RASTER, EO, PROCESSING, LABEL = (
 WGS84: Final = "EPSG:4326"
 LABELS: Final = "landslides"
 """Key of the asset that holds the labels."""
-
-_COMMON_NAMES: Final = {
-    "B01": "coastal", "B02": "blue", "B03": "green", "B04": "red", "B05": "rededge071", "B06": "rededge075",
-    "B07": "rededge078", "B08": "nir", "B8A": "nir08", "B09": "nir09", "B11": "swir16", "B12": "swir22",
-}  # fmt: skip
-"""Names that the electro-optical extension gives to bands of all sensors."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +50,7 @@ def raster_fields(raster: Raster, image_bands: Sequence[str]) -> dict[str, Any]:
     if not raster.bands:
         fields["raster:scale"] = 1 / REFLECTANCE_ONE
         for band in fields["bands"]:
-            band |= {"eo:common_name": _COMMON_NAMES[band["name"]], "gsd": BAND_GSD_M[band["name"]]}
+            band |= {"eo:common_name": COMMON_NAMES[band["name"]], "gsd": BAND_GSD_M[band["name"]]}
     return fields
 
 

@@ -5,15 +5,14 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-import fiona
 import shapely
-from fiona.errors import FionaError
 from fiona.transform import transform_geom
 from pyproj import Geod
 from shapely.geometry import box, mapping, shape
 from shapely.geometry.base import BaseGeometry
 
 from landslide_cli.errors import InputError
+from landslide_cli.geo.vectors import read_layers, the_layer
 
 _NUMBER = r"[-+]?\d+(?:\.\d*)?(?:[eE][-+]?\d+)?"
 _BBOX = re.compile(rf"\s*{_NUMBER}(?:\s*,\s*{_NUMBER})*\s*")
@@ -44,12 +43,22 @@ class AOI:
 
 def utm_at(longitude_deg: float, latitude_deg: float) -> str:
     """Return the UTM zone of a place, such as `EPSG:32618`."""
-    zone = min(int((longitude_deg + 180) // 6) + 1, 60)
-    return f"EPSG:{(32600 if latitude_deg >= 0 else 32700) + zone}"
+    return utm_zone(min(int((longitude_deg + 180) // 6) + 1, 60), north=latitude_deg >= 0)
+
+
+def utm_zone(zone: int, *, north: bool) -> str:
+    """Return the code of the UTM zone `zone`, 1 to 60, on the northern or southern hemisphere."""
+    return f"EPSG:{(32600 if north else 32700) + zone}"
 
 
 def read_aoi(text: str) -> AOI:
     """Read an AOI from a vector file (features are united) or from `west,south,east,north` in degrees.
+
+    Args:
+        text: path of the file, or the four numbers.
+
+    Returns:
+        The area, EPSG:4326.
 
     Raises:
         InputError: the file is missing, no vector, empty or without polygons; coordinates are out of
@@ -105,19 +114,13 @@ def _features(path: Path) -> list[BaseGeometry]:
             f"AOI {str(path)!r} is neither a file nor west,south,east,north; check the path, "
             "or give a bounding box such as --aoi=-73.8,18.3,-73.5,18.6"
         )
-    try:
-        # Which is what Fiona calls KML.
-        with fiona.open(path, allow_unsupported_drivers=True) as layer:
-            crs = layer.crs
-            features = [feature.geometry for feature in layer if feature.geometry is not None]
-    except (FionaError, OSError, ValueError, AttributeError) as error:
-        raise InputError(
-            f"AOI {path} is not a vector file that can be read ({error}); use GeoJSON, GeoPackage, Shapefile or KML"
-        ) from error
+    layers = read_layers(path, f"AOI {path}", "use GeoJSON, GeoPackage, Shapefile or KML")
+    layer = the_layer(layers, f"AOI {path}", polygons=any(layer.has_polygons for layer in layers))
+    features = [feature.geometry for feature in layer.features if feature.geometry is not None]
     if not features:
         raise InputError(f"AOI {path} is empty: it holds no feature with a geometry; draw at least one polygon")
-    if crs and crs.to_epsg() != 4326:
-        features = [transform_geom(crs, "EPSG:4326", feature) for feature in features]
+    if layer.crs and layer.crs.to_epsg() != 4326:
+        features = [transform_geom(layer.crs, "EPSG:4326", feature) for feature in features]
     return [shape(feature) for feature in features]
 
 

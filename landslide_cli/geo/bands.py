@@ -18,6 +18,12 @@ TRUE_COLOUR: Final = ("B04", "B03", "B02")
 BAND_GSD_M: Final = dict(zip(BANDS, (60, 10, 10, 10, 20, 20, 20, 10, 20, 60, 20, 20), strict=True))
 """Native ground sampling distance of each band in metres."""
 
+COMMON_NAMES: Final = {
+    "B01": "coastal", "B02": "blue", "B03": "green", "B04": "red", "B05": "rededge071", "B06": "rededge075",
+    "B07": "rededge078", "B08": "nir", "B8A": "nir08", "B09": "nir09", "B11": "swir16", "B12": "swir22",
+}  # fmt: skip
+"""Name of each band in the electro-optical extension of STAC, the same for all sensors."""
+
 TERRAIN_BANDS: Final = ("elevation", "slope", "aspect_sin", "aspect_cos")
 """Channel order of terrain: metres, degrees, sine and cosine of the aspect (clockwise from north, downslope)."""
 

@@ -1,4 +1,4 @@
-"""Cloud-optimised GeoTIFFs, written block by block and put in place whole."""
+"""Rasters: the one writer of cloud-optimised GeoTIFFs (COG), and the one way to open a raster of the user."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +16,7 @@ from landslide_cli.errors import InputError
 from landslide_cli.files import atomic, require_free, writing
 
 BLOCK_PX = 512
+"""Side of the tiles of a COG."""
 
 
 class CogWriter:
@@ -40,18 +41,21 @@ def create(
     *,
     dtype: str,
     nodata: float | None,
-    names: tuple[str, ...],
+    names: tuple[str | None, ...],
     overviews: str = "nearest",
 ) -> Iterator[CogWriter]:
     """Open a COG for writing; it appears under `path` when the block ends without an error.
 
     Args:
-        path: the file.
+        path: the file; its folder is made if it is missing.
         geobox: its grid.
         dtype: its data type.
         nodata: its nodata value, if any.
-        names: the description of each channel.
+        names: the description of each channel; None for a channel without.
         overviews: how overviews are resampled: `nearest` for codes, `average` for quantities; `none` makes none.
+
+    Yields:
+        What takes the blocks.
 
     Raises:
         OutputError: the disk is full or cannot be written.
@@ -59,6 +63,8 @@ def create(
     height, width = geobox.shape
     plain = path.with_name(f".blocks-{path.name}")
     size_bytes = height * width * len(names) * np.dtype(dtype).itemsize
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
     require_free(path.parent, size_bytes // 4)
     profile = {
         "driver": "GTiff", "height": height, "width": width, "count": len(names), "dtype": dtype,
@@ -70,7 +76,9 @@ def create(
     try:
         with writing(path):
             with rasterio.open(plain, "w", **profile) as dataset:
-                dataset.descriptions = names
+                for channel, name in enumerate(names, 1):
+                    if name is not None:
+                        dataset.set_band_description(channel, name)
                 yield CogWriter(dataset, path)
             with atomic(path) as temporary:
                 levels = {"overviews": "none"} if overviews == "none" else {"overview_resampling": overviews}
@@ -84,9 +92,38 @@ def create(
         plain.unlink(missing_ok=True)
 
 
+def write_cog(
+    path: Path, array: NDArray[np.generic], geobox: GeoBox, *, nodata: float | None, overviews: str = "average"
+) -> None:
+    """Write a COG of one channel at once.
+
+    Args:
+        path: the file; its folder is made if it is missing.
+        array: (H, W) of any number type.
+        geobox: its grid.
+        nodata: its nodata value, if any.
+        overviews: how overviews are resampled, see `create`.
+
+    Raises:
+        ValueError: the array does not fit the grid.
+        OutputError: the disk is full or cannot be written.
+    """
+    if array.shape != tuple(geobox.shape):
+        raise ValueError(f"array {array.shape} does not fit the grid {tuple(geobox.shape)}")
+    with create(path, geobox, dtype=array.dtype.name, nodata=nodata, names=(None,), overviews=overviews) as writer:
+        writer.write(array, 0)
+
+
 @contextmanager
 def opened(path: Path, option: str) -> Iterator[rasterio.DatasetReader]:
     """Open a raster that must have a CRS and at least one channel.
+
+    Args:
+        path: the raster.
+        option: the option that gave it, for messages.
+
+    Yields:
+        The open raster.
 
     Raises:
         InputError: it cannot be read, or has no CRS; also if reading inside the block fails.

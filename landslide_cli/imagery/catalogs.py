@@ -22,7 +22,7 @@ from shapely.geometry.base import BaseGeometry
 from urllib3.util import Retry
 
 from landslide_cli.errors import CatalogError, InputError
-from landslide_cli.geo.bands import BAND_GSD_M, BANDS, BASELINE_OFFSET, REFLECTANCE_ONE
+from landslide_cli.geo.bands import BAND_GSD_M, BANDS, BASELINE_OFFSET, COMMON_NAMES, REFLECTANCE_ONE
 
 log = logging.getLogger("landslide.fetch")
 
@@ -71,11 +71,12 @@ CATALOGS: Final[Mapping[str, Catalog]] = {
     )
 }
 
-_COMMON_NAMES: Final = (
-    "coastal", "blue", "green", "red", "rededge1", "rededge2", "rededge3", "nir", "nir08", "nir09", "swir16", "swir22",
-)  # fmt: skip
+_EARTH_SEARCH_NAMES: Final = {"B05": "rededge1", "B06": "rededge2", "B07": "rededge3"}
+"""Asset keys of Earth Search where they are not the common names of the bands."""
 ASSET_KEYS: Final[Mapping[str, tuple[str, ...]]] = {
-    **{band: (band, common, f"{band}_{BAND_GSD_M[band]}m") for band, common in zip(BANDS, _COMMON_NAMES, strict=True)},
+    **{
+        band: (band, _EARTH_SEARCH_NAMES.get(band, COMMON_NAMES[band]), f"{band}_{BAND_GSD_M[band]}m") for band in BANDS
+    },
     "SCL": ("SCL", "scl", "SCL_20m"),
 }
 """The asset keys under which catalogs list a band."""

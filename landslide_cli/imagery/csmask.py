@@ -7,13 +7,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from landslide_cli.errors import InputError
-from landslide_cli.geo.bands import REFLECTANCE_ONE, Unseen
+from landslide_cli.geo.bands import COMMON_NAMES, REFLECTANCE_ONE, Unseen
 from landslide_cli.imagery.clouds import DILATION_PX, clouds_and_shadows
 
 CSMASK_BANDS: Final = ("B02", "B03", "B04", "B08", "B11", "B12")
 """What the network reads, in this order."""
 
-_NAMES: Final = ("blue", "green", "red", "nir", "swir16", "swir22")
 _CLOUD, _SHADOW = 1, 2
 
 _CELL_PX: Final = 3
@@ -66,7 +65,13 @@ def unseen_by_csmask(
         # An image smaller than a tile is mirrored to fill it, which serves here.
         warnings.filterwarnings("ignore", "Your input image is smaller", UserWarning)
         # Always the processor: a rerun elsewhere gives the same, and without CUDA the default fails noisily.
-        cells = network(_cells(reflectance), list(_NAMES), "l2a", providers=["CPUExecutionProvider"]).csm[..., 0]
+        names = [COMMON_NAMES[band] for band in CSMASK_BANDS]
+        cells = network(
+            _cells(reflectance),
+            names,
+            "l2a",
+            providers=["CPUExecutionProvider"],
+        ).csm[..., 0]
     height, width = observed.shape
     classes = cells.repeat(_CELL_PX, axis=0).repeat(_CELL_PX, axis=1)[:height, :width]
     cloud = classes == _CLOUD

@@ -24,6 +24,7 @@ from shapely.ops import unary_union
 
 from landslide_cli.errors import OutputError
 from landslide_cli.geo.bands import BAND_GSD_M, BANDS, BASELINE_OFFSET, GSD_M, NODATA, REFLECTANCE_ONE, SCL
+from landslide_cli.geo.rasters import write_cog
 from landslide_cli.simulation.arrays import Codes, Floats, fractal
 from landslide_cli.simulation.grids import (
     COARSEST_M,
@@ -38,7 +39,6 @@ from landslide_cli.simulation.grids import (
 from landslide_cli.simulation.items import SCL_GSD_M, HrefOf, Item, elevation_item, scene_item, scene_path
 from landslide_cli.simulation.landslides import Outline
 from landslide_cli.simulation.nature import PLAIN, Nature
-from landslide_cli.simulation.rasters import write_cog
 from landslide_cli.simulation.render import Acquisition, Scene, render, sun_position
 from landslide_cli.simulation.terrain import Terrain, make_terrain
 from landslide_cli.simulation.world import World, make_world
@@ -152,15 +152,15 @@ def write_catalog(
                 for key, image in images.items():
                     path, _ = links.scene(scene_path(granule, acquisition, key))
                     grid = granule.grid.zoom_out(granule.grid.shape[0] // image.shape[0])
-                    resampling = Resampling.nearest if key == "SCL" else Resampling.average
-                    jobs.append(pool.submit(write_cog, path, image, grid, nodata=NODATA, resampling=resampling))
+                    overviews = "nearest" if key == "SCL" else "average"
+                    jobs.append(pool.submit(write_cog, path, image, grid, nodata=NODATA, overviews=overviews))
         surface = replace(terrain, elevation_m=_surface_m(terrain, world))
         for name, grid, elevation in elevation_tiles(surface, layout):
             path, href = links.elevation(f"ALPSMLC30_{name}_DSM.tif")
             items.append(elevation_item(name, grid, href))
             jobs.append(pool.submit(write_cog, path, elevation, grid, nodata=DEM_NODATA))
         for path, codes in ((catalog.truth, world.truth), (catalog.changes, world.changes)):
-            jobs.append(pool.submit(write_cog, path, codes, layout.world, nodata=None, resampling=Resampling.nearest))
+            jobs.append(pool.submit(write_cog, path, codes, layout.world, nodata=None, overviews="nearest"))
         for job in jobs:
             job.result()
     _write_json(catalog.items, {"type": "FeatureCollection", "features": items})

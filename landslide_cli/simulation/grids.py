@@ -11,6 +11,7 @@ from odc.geo.geobox import GeoBox
 from rasterio.warp import Resampling, reproject, transform, transform_bounds
 
 from landslide_cli.errors import InputError
+from landslide_cli.geo.aoi import utm_zone
 from landslide_cli.geo.bands import GSD_M
 from landslide_cli.simulation.arrays import Flags, Floats
 
@@ -58,8 +59,7 @@ def make_layout(centre: tuple[float, float], shape: tuple[int, int]) -> Layout:
     if min(shape) < 60:
         raise InputError(f"The area of {shape[0]} x {shape[1]} pixels is too small. Give at least 60 x 60.")
     zone = round((longitude + 180.0) / 6.0)
-    hemisphere = 32600 if latitude >= 0.0 else 32700
-    west, east = (CRS(f"EPSG:{hemisphere + number}") for number in (zone, zone + 1))
+    west, east = (CRS(utm_zone(number, north=latitude >= 0.0)) for number in (zone, zone + 1))
     xs, ys = transform("EPSG:4326", west, [longitude], [latitude])
     left = _snap(xs[0] - shape[1] * GSD_M / 2)
     top = _snap(ys[0] + shape[0] * GSD_M / 2)

@@ -10,14 +10,13 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-import fiona
 import shapely
-from fiona.errors import FionaError
 from fiona.transform import transform_geom
 from shapely.geometry import shape
 from shapely.geometry.base import BaseGeometry
 
 from landslide_cli.errors import InputError
+from landslide_cli.geo.vectors import read_layers
 
 log = logging.getLogger("landslide.prepare")
 
@@ -129,31 +128,20 @@ def checksum(path: Path) -> str:
 
 def _layers(
     path: Path, layer: str | None, chosen: Sequence[str], stated_date: str | None
-) -> Iterator[tuple[Any, list[Any], tuple[str, ...]]]:
+) -> Iterator[tuple[Any, Sequence[Any], tuple[str, ...]]]:
     """Yield the CRS, the features and the attributes with dates of each layer."""
     if not path.exists():
         raise InputError(f"inventory {path} does not exist; check the path")
-    source = f"zip://{path}" if path.suffix.lower() == ".zip" else str(path)
-    try:
-        names = fiona.listlayers(source)
-        if layer is not None and layer not in names:
-            raise InputError(f"{path} has no layer {layer!r}; it has {', '.join(names)}")
-        for name in names if layer is None else [layer]:
-            with fiona.open(source, layer=name) as opened:
-                crs, features, schema = opened.crs, list(opened), opened.schema["properties"]
-            if not features:
-                continue
-            if not crs:
-                raise InputError(
-                    f"{path} has no coordinate reference system in layer {name}; a Shapefile needs its .prj file"
-                )
-            attributes = () if stated_date else _date_attributes(path, features, schema, chosen)
-            yield crs, features, attributes
-    except (FionaError, OSError, ValueError, AttributeError) as error:
-        raise InputError(
-            f"inventory {path} is not a vector file that can be read ({error}); "
-            "use a GeoPackage, Shapefile or GeoJSON, or unpack the archive first"
-        ) from error
+    wanted = "use a GeoPackage, Shapefile or GeoJSON, or unpack the archive first"
+    for found in read_layers(path, f"inventory {path}", wanted, layer):
+        if not found.features:
+            continue
+        if not found.crs:
+            raise InputError(
+                f"{path} has no coordinate reference system in layer {found.name}; a Shapefile needs its .prj file"
+            )
+        attributes = () if stated_date else _date_attributes(path, found.features, found.schema, chosen)
+        yield found.crs, found.features, attributes
 
 
 def _date_attributes(

@@ -7,12 +7,11 @@ from pathlib import Path, PurePosixPath
 from typing import Final
 from urllib.parse import urlsplit
 
-import fiona
 import requests
-from fiona.errors import FionaError
 
 from landslide_cli.errors import CatalogError, InputError
 from landslide_cli.files import atomic
+from landslide_cli.geo.vectors import is_polygon, read_layers
 from landslide_cli.progress import Progress, silent
 from landslide_cli.training.inventories import INVENTORIES, Inventory
 
@@ -129,12 +128,7 @@ def _check_size(url: str, size_bytes: int) -> None:
 def _count_polygons(path: Path, inventory: Inventory) -> int:
     """Count the polygons of a file that was downloaded, to be sure that it is an inventory."""
     try:
-        count = 0
-        for layer in fiona.listlayers(path):
-            with fiona.open(path, layer=layer) as features:
-                count += sum(f.geometry is not None and f.geometry.type.endswith("Polygon") for f in features)
-    except (FionaError, OSError, ValueError, AttributeError) as error:
-        raise CatalogError(
-            f"{inventory.download} gave no vector file ({error}); look at {inventory.source} in a browser"
-        ) from error
-    return count
+        layers = read_layers(path, f"the file from {inventory.download}", f"look at {inventory.source} in a browser")
+    except InputError as error:
+        raise CatalogError(str(error)) from error
+    return sum(is_polygon(feature) for layer in layers for feature in layer.features)

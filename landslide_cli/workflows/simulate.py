@@ -8,7 +8,6 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any, Final
 
-import fiona
 import numpy as np
 import shapely
 from rasterio.warp import transform_geom
@@ -19,7 +18,7 @@ from landslide_cli.config import SimulateConfig
 from landslide_cli.errors import InputError
 from landslide_cli.files import remove, writing
 from landslide_cli.geo.aoi import utm_at
-from landslide_cli.geo.vectors import read_polygons
+from landslide_cli.geo.vectors import read_layers, read_polygons
 from landslide_cli.progress import Progress, silent
 from landslide_cli.simulation.arrays import Codes
 from landslide_cli.simulation.catalog import terrain_shape, write_catalog
@@ -143,8 +142,7 @@ def _make(
         finally:
             remove(staging)
     inventory = folder / "landslides.geojson"
-    with fiona.open(inventory) as source:
-        landslides = len(source)
+    (drawn,) = read_layers(inventory, str(inventory), "simulate the event again")
     return SimulatedEvent(
         name=folder.name,
         items=folder / "items.json",
@@ -153,7 +151,7 @@ def _make(
         inventory=inventory,
         mapped=folder / "landslides_mapped.geojson",
         changes=tuple(facts["changes"]),
-        landslides=landslides,
+        landslides=len(drawn.features),
         relief=facts["relief"],
         cover=", ".join(facts.get("landcover", ["made up"])),
     )
