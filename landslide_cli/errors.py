@@ -1,5 +1,8 @@
 """The errors a user can meet. Each message says what happened, the value, and what to do."""
 
+DISTRIBUTION = "landslide-cli"
+"""Name of this program on the Python package index; `landslide` there is another program."""
+
 
 class LandslideError(Exception):
     """An expected failure: shown as one message, without a traceback."""
@@ -35,6 +38,20 @@ class OutputError(LandslideError):
     """A result cannot be written: disk full, no permission."""
 
     exit_code = 6
+
+
+def needs_extra(what: str, package: str, extra: str) -> str:
+    """Return the message for something that needs a package of an extra.
+
+    Args:
+        what: what the user asked for.
+        package: the package that is not installed.
+        extra: the extra of this program that installs it.
+
+    Returns:
+        What happened and what to do.
+    """
+    return f"{what} needs {package}, which is not installed; run: pip install '{DISTRIBUTION}[{extra}]'"
 
 
 def is_interrupt(error: BaseException | None) -> bool:

@@ -67,23 +67,23 @@ def _options(
     """Map landslides from Sentinel-2 images before and after an event."""
 
 
-app.command("map")(map_)
-for command in (
-    fetch,
-    scenes,
-    predict,
-    vectorize,
-    compare,
-    prepare,
-    train,
-    evaluate,
-    export,
-    simulate,
-    demo,
-    info,
-    doctor,
+for name, command, example in (
+    ("map", map_, "landslide map --aoi haiti.geojson --event-date 2021-08-14 --out haiti/"),
+    ("fetch", fetch, "landslide fetch --aoi=-73.8,18.3,-73.5,18.6 --event-date 2021-08-14 --out haiti/"),
+    ("scenes", scenes, "landslide scenes --aoi haiti.geojson --event-date 2021-08-14 --out scenes.png"),
+    ("predict", predict, "landslide predict haiti/ --model red-change"),
+    ("vectorize", vectorize, "landslide vectorize haiti/ --threshold 0.5 --formats shapefile,kml"),
+    ("compare", compare, "landslide compare haiti/versions/1 haiti/ --out changes.geojson"),
+    ("prepare", prepare, "landslide prepare haiti/ palu/ --inventory landslides.gpkg --halve haiti --out set/"),
+    ("train", train, "landslide train set/ --config examples/paper.toml --out run/"),
+    ("evaluate", evaluate, "landslide evaluate run/ set/ --out evaluation/"),
+    ("export", export, "landslide export run/ --out mine.onnx"),
+    ("simulate", simulate, "landslide simulate --events 4 --out simulated/"),
+    ("demo", demo, "landslide demo"),
+    ("info", info, "landslide info haiti/"),
+    ("doctor", doctor, "landslide doctor"),
 ):
-    app.command()(command)
+    app.command(name, epilog=f"Example: {example}")(command)
 app.add_typer(inventories)
 app.add_typer(weights, name="weights", no_args_is_help=True)
 

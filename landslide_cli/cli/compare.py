@@ -1,33 +1,21 @@
 """`landslide compare`."""
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Any
 
-import typer
-
-from landslide_cli.cli import console
-from landslide_cli.cli import options as o
+from landslide_cli.cli.command import Rows, command
 from landslide_cli.config import CompareConfig
 
 if TYPE_CHECKING:
     from landslide_cli.workflows.compare import CompareSummary
 
-Before = Annotated[Path, typer.Argument(metavar="BEFORE", help="Event folder, or a vector file of landslides.")]
-After = Annotated[Path, typer.Argument(metavar="AFTER", help="Event folder, or a vector file of landslides.")]
-Out = Annotated[
-    Path | None,
-    typer.Option(metavar="FILE.geojson", help="Write each landslide with what became of it.", show_default=False),
-]
 
-
-def compare(before: Before, after: After, out: Out = None, as_json: o.Json = False, verbose: o.Verbose = False) -> None:
+@command(CompareConfig)
+def compare(config: CompareConfig, progress: Any) -> tuple["CompareSummary", Rows]:
     """Compare two maps, or a map and an inventory: new, grown, confirmed, gone, doubtful, not seen."""
-    config = o.build(CompareConfig, locals())
-    from landslide_cli.workflows.compare import compare_maps as run
+    from landslide_cli.workflows.compare import compare as run
 
-    with console.working(verbose) as progress:
-        summary = run(config, progress)
-    console.show(summary, rows(summary), as_json)
+    summary = run(config, progress)
+    return summary, rows(summary)
 
 
 def rows(summary: "CompareSummary") -> dict[str, str]:

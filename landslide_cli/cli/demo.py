@@ -1,31 +1,30 @@
 """`landslide demo`."""
 
-from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Any
 
-import typer
-
-from landslide_cli.cli import console, vectorize
-from landslide_cli.cli import options as o
+from landslide_cli.cli import vectorize
+from landslide_cli.cli.command import Rows, command
 from landslide_cli.config import DemoConfig
 
+if TYPE_CHECKING:
+    from landslide_cli.workflows.demo import DemoSummary
 
-def demo(
-    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder to write.")] = o.default(DemoConfig, "out"),
-    model: o.Model = o.default(DemoConfig, "model"),
-    as_json: o.Json = False,
-    verbose: o.Verbose = False,
-) -> None:
+
+@command(DemoConfig)
+def demo(config: DemoConfig, progress: Any) -> tuple["DemoSummary", Rows]:
     """Map a simulated event, offline: see what the program does before you need it."""
     from landslide_cli.workflows.demo import demo as run
 
-    with console.working(verbose) as progress:
-        summary = run(DemoConfig(out=out, model=model), progress)
-    rows = {
+    summary = run(config, progress)
+    return summary, rows(summary)
+
+
+def rows(summary: "DemoSummary") -> dict[str, str]:
+    """Return what a person reads of the demo."""
+    return {
         "event": f"simulated: {summary.map.fetch.event}",
         "model": f"{summary.map.predict.model} on {summary.map.predict.provider}",
         **vectorize.rows(summary.map.vectorize),
         "truth": str(summary.truth),
         "match": f"F1 {summary.f1:.2f} (precision {summary.precision:.2f}, recall {summary.recall:.2f}) over pixels",
     }
-    console.show(summary, rows, as_json)

@@ -1,38 +1,21 @@
 """`landslide doctor`."""
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Any
 
-import typer
-
-from landslide_cli.cli import console
-from landslide_cli.cli import options as o
+from landslide_cli.cli.command import Rows, command
 from landslide_cli.config import DoctorConfig
 
 if TYPE_CHECKING:
     from landslide_cli.workflows.doctor import DoctorSummary
 
-Tried = Annotated[
-    Path | None,
-    typer.Argument(
-        metavar="[EVENT]", help="Event folder to try on; made-up windows where not given.", show_default=False
-    ),
-]
 
-
-def doctor(
-    event: Tried = None,
-    model: o.Model = o.default(DoctorConfig, "model"),
-    as_json: o.Json = False,
-    verbose: o.Verbose = False,
-) -> None:
-    """Tell what this machine has to run models on, what would be used, and how fast it is."""
-    config = o.build(DoctorConfig, locals())
+@command(DoctorConfig)
+def doctor(config: DoctorConfig, progress: Any) -> tuple["DoctorSummary", Rows]:
+    """Show what this machine can run models on, what would be used, and how fast it is."""
     from landslide_cli.workflows.doctor import doctor as run
 
-    with console.working(verbose) as progress:
-        summary = run(config, progress)
-    console.show(summary, rows(summary), as_json)
+    summary = run(config, progress)
+    return summary, rows(summary)
 
 
 def rows(summary: "DoctorSummary") -> dict[str, str]:
@@ -48,7 +31,7 @@ def rows(summary: "DoctorSummary") -> dict[str, str]:
             table[engine.name] = f"no: {engine.why_not}"
             continue
         table[engine.name] = (
-            f"{engine.windows_per_second:.1f} windows/s, differs by {engine.difference_points:.2f} percent points"
+            f"{engine.windows_per_second:.1f} windows/s, differs by {engine.difference_points:.2f} percentage points"
             f"{'; used by --device auto' if engine.used else ''}"
         )
     return table

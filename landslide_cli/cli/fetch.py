@@ -1,51 +1,21 @@
 """`landslide fetch`."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from landslide_cli.cli import console
-from landslide_cli.cli import options as o
+from landslide_cli.cli.command import Rows, command
 from landslide_cli.config import FetchConfig
 
 if TYPE_CHECKING:
     from landslide_cli.workflows.fetch import FetchSummary
 
 
-def fetch(
-    event_date: o.EventDate,
-    out: o.Out,
-    aoi: o.Aoi = None,
-    aoi_from: o.AoiFrom = None,
-    all_scenes: o.AllScenes = False,
-    event_time: o.EventTime = None,
-    catalog: o.CatalogOption = o.default(FetchConfig, "catalog"),
-    pre_scene: o.PreScene = None,
-    post_scene: o.PostScene = None,
-    pre: o.Pre = None,
-    post: o.Post = None,
-    dem: o.Dem = None,
-    no_dem: o.NoDem = False,
-    bands: o.Bands = None,
-    scale: o.Scale = o.default(FetchConfig, "scale"),
-    offset: o.Offset = o.default(FetchConfig, "offset"),
-    pre_date: o.PreDate = None,
-    post_date: o.PostDate = None,
-    pre_days: o.PreDays = o.default(FetchConfig, "pre_days"),
-    post_days: o.PostDays = o.default(FetchConfig, "post_days"),
-    clouds: o.Clouds = o.default(FetchConfig, "clouds"),
-    max_cloud: o.MaxCloud = o.default(FetchConfig, "max_cloud"),
-    workers: o.Workers = o.default(FetchConfig, "workers"),
-    overwrite: o.Overwrite = False,
-    yes: o.Yes = False,
-    as_json: o.Json = False,
-    verbose: o.Verbose = False,
-) -> None:
-    """Fetch images and elevation of an event, from a STAC catalog or from files at hand."""
-    config = o.build(FetchConfig, locals())
+@command(FetchConfig, first=("aoi", "event_date", "out", "catalog", "pre", "post", "dem", "max_cloud"))
+def fetch(config: FetchConfig, progress: Any) -> tuple["FetchSummary", Rows]:
+    """Fetch the images and the elevation of an event, from a STAC catalog or from your own files."""
     from landslide_cli.workflows.fetch import fetch as run
 
-    with console.working(verbose) as progress:
-        summary = run(config, progress)
-    console.show(summary, rows(summary), as_json)
+    summary = run(config, progress)
+    return summary, rows(summary)
 
 
 def rows(summary: "FetchSummary") -> dict[str, str]:

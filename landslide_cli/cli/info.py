@@ -1,15 +1,25 @@
 """`landslide info`."""
 
-from landslide_cli.cli import console
-from landslide_cli.cli import options as o
+from typing import TYPE_CHECKING, Any
+
+from landslide_cli.cli.command import Rows, command
+from landslide_cli.config import InfoConfig
+
+if TYPE_CHECKING:
+    from landslide_cli.workflows.info import EventInfo
 
 
-def info(event: o.EventFolder, as_json: o.Json = False, verbose: o.Verbose = False) -> None:
-    """Show what is in an event folder: scenes, dates, bands, clear share, outputs."""
+@command(InfoConfig)
+def info(config: InfoConfig, progress: Any) -> tuple["EventInfo", Rows]:
+    """Show what is in an event folder: scenes, dates, bands, clear share, outputs, versions."""
     from landslide_cli.workflows.info import info as run
 
-    with console.working(verbose) as progress:
-        summary = run(event, progress)
+    summary = run(config, progress)
+    return summary, rows(summary)
+
+
+def rows(summary: "EventInfo") -> dict[str, str]:
+    """Return what a person reads of an event."""
     rows = {
         "event": f"{summary.event}, {summary.event_date}",
         "AOI": f"{summary.area_km2:.1f} km2, {summary.clear_percent:.1f} % clear on both dates",
@@ -33,4 +43,4 @@ def info(event: o.EventFolder, as_json: o.Json = False, verbose: o.Verbose = Fal
         )
     for file, size in summary.products.items():
         rows[file] = f"{size / 1e6:.2f} MB"
-    console.show(summary, rows, as_json)
+    return rows

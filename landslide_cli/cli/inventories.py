@@ -1,45 +1,44 @@
 """`landslide inventories`."""
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Any
 
 import typer
 
-from landslide_cli.cli import console
-from landslide_cli.cli import options as o
+from landslide_cli.cli.command import Rows, command
+from landslide_cli.config import InventoryConfig
 
 if TYPE_CHECKING:
     from landslide_cli.training.inventories import Inventory
-    from landslide_cli.workflows.inventories import FetchedInventory
+    from landslide_cli.workflows.inventories import FetchedInventory, InventoryList
 
 inventories = typer.Typer(name="inventories", help="Published landslide inventories to train on.", no_args_is_help=True)
 
-Name = Annotated[str, typer.Argument(help="Name of the inventory, as `landslide inventories list` tells it.")]
-Out = Annotated[Path | None, typer.Option(metavar="FILE", help="File to write.", show_default="the inventory's name")]
-
 
 @inventories.command("list")
-def list_(as_json: o.Json = False) -> None:
+@command()
+def list_(_progress: Any) -> tuple["InventoryList", Rows]:
     """List the inventories that the paper's networks learned from."""
     from landslide_cli.workflows.inventories import list_inventories
 
     summary = list_inventories()
-    console.show(summary, {known.name: _lines(known) for known in summary.inventories}, as_json)
+    return summary, {known.name: _lines(known) for known in summary.inventories}
 
 
 @inventories.command()
-def fetch(name: Name, out: Out = None, as_json: o.Json = False, verbose: o.Verbose = False) -> None:
+@command(InventoryConfig)
+def fetch(config: InventoryConfig, progress: Any) -> tuple["FetchedInventory", Rows]:
     """Download an inventory."""
     from landslide_cli.workflows.inventories import fetch_inventory
 
-    with console.working(verbose) as progress:
-        summary = fetch_inventory(name, out, progress)
-    console.show(summary, rows(summary), as_json)
+    summary = fetch_inventory(config.name, config.out, progress)
+    return summary, rows(summary)
 
 
 def rows(summary: "FetchedInventory") -> dict[str, str]:
     """Return what a person reads of a download."""
-    checked = "as published" if summary.verified else "cannot be verified, for none is on record; note it for next time"
+    checked = (
+        "as published" if summary.verified else "not verified: no checksum is known yet; note this one for next time"
+    )
     return {
         "file": str(summary.file),
         "polygons": f"{summary.polygons:,} (paper: {summary.inventory.landslides:,})",

@@ -1,14 +1,9 @@
 """`landslide scenes`."""
 
-import os
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Any
 
-import typer
-
-from landslide_cli.cli import console
-from landslide_cli.cli import options as o
-from landslide_cli.config import CONTACT_SHEET, FetchConfig
+from landslide_cli.cli.command import Rows, command
+from landslide_cli.config import ScenesConfig
 
 if TYPE_CHECKING:
     from landslide_cli.workflows.scenes import Candidate, ScenesSummary
@@ -16,33 +11,14 @@ if TYPE_CHECKING:
 LEAST_SHOWN = 0.05
 """Points; what would be shown as 0.0 is left out."""
 
-Sheet = Annotated[Path, typer.Option("--out", metavar="PNG", help="Contact sheet to write.")]
 
-
-def scenes(
-    event_date: o.EventDate,
-    sheet: Sheet = CONTACT_SHEET,
-    aoi: o.Aoi = None,
-    event_time: o.EventTime = None,
-    catalog: o.CatalogOption = o.default(FetchConfig, "catalog"),
-    pre_scene: o.PreScene = None,
-    post_scene: o.PostScene = None,
-    pre_days: o.PreDays = o.default(FetchConfig, "pre_days"),
-    post_days: o.PostDays = o.default(FetchConfig, "post_days"),
-    max_cloud: o.MaxCloud = o.default(FetchConfig, "max_cloud"),
-    workers: o.Workers = o.default(FetchConfig, "workers"),
-    yes: o.Yes = False,
-    as_json: o.Json = False,
-    verbose: o.Verbose = False,
-) -> None:
+@command(ScenesConfig)
+def scenes(config: ScenesConfig, progress: Any) -> tuple["ScenesSummary", Rows]:
     """Rank the scenes of an event and draw them, before any is fetched."""
-    # There is no event folder to write.
-    config = o.build(FetchConfig, {**locals(), "out": Path(os.devnull)})
-    from landslide_cli.workflows.scenes import list_scenes
+    from landslide_cli.workflows.scenes import scenes as run
 
-    with console.working(verbose) as progress:
-        summary = list_scenes(config, sheet, progress)
-    console.show(summary, rows(summary), as_json)
+    summary = run(config, progress)
+    return summary, rows(summary)
 
 
 def rows(summary: "ScenesSummary") -> dict[str, str]:

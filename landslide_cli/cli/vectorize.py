@@ -1,37 +1,21 @@
 """`landslide vectorize`."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from landslide_cli.cli import console
-from landslide_cli.cli import options as o
+from landslide_cli.cli.command import Rows, command
 from landslide_cli.config import VectorizeConfig
 
 if TYPE_CHECKING:
     from landslide_cli.workflows.vectorize import VectorizeSummary
 
 
-def vectorize(
-    event: o.EventFolder,
-    min_area: o.MinArea = o.default(VectorizeConfig, "min_area"),
-    simplify: o.Simplify = o.default(VectorizeConfig, "simplify"),
-    threshold: o.OutlineThreshold = None,
-    grow: o.Grow = None,
-    merge: o.Merge = o.default(VectorizeConfig, "merge"),
-    smooth: o.Smooth = False,
-    steeper_than: o.SteeperThan = o.default(VectorizeConfig, "steeper_than"),
-    exclude: o.Exclude = None,
-    formats: o.Formats = o.default(VectorizeConfig, "formats"),
-    schema: o.Schema = o.default(VectorizeConfig, "schema"),
-    as_json: o.Json = False,
-    verbose: o.Verbose = False,
-) -> None:
-    """Turn a map of probability into landslide polygons."""
-    config = o.build(VectorizeConfig, locals())
+@command(VectorizeConfig)
+def vectorize(config: VectorizeConfig, progress: Any) -> tuple["VectorizeSummary", Rows]:
+    """Turn a map of probability into landslide polygons, a QGIS project, a report and a map sheet."""
     from landslide_cli.workflows.vectorize import vectorize as run
 
-    with console.working(verbose) as progress:
-        summary = run(config, progress)
-    console.show(summary, rows(summary), as_json)
+    summary = run(config, progress)
+    return summary, rows(summary)
 
 
 def rows(summary: "VectorizeSummary") -> dict[str, str]:

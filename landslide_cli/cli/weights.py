@@ -1,77 +1,80 @@
 """`landslide weights`."""
 
 from collections.abc import Mapping
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Any
 
 import typer
 
-from landslide_cli.cli import console
-from landslide_cli.cli import options as o
+from landslide_cli.cli.command import Rows, command
+from landslide_cli.config import CardConfig, ImportConfig, QgisModelConfig, ShowModelConfig
 
 if TYPE_CHECKING:
     from landslide_cli.card import ModelCard
-    from landslide_cli.workflows.weights import Weights
+    from landslide_cli.workflows.weights import CardSummary, ImportSummary, QgisModelSummary, Weights, WeightsList
 
-weights = typer.Typer(help="Models that come with the program, and models made of published checkpoints.")
-
-Name = Annotated[str, typer.Argument(metavar="NAME|PATH", help="A model of `landslide weights list`, or an ONNX file.")]
-CheckpointFile = Annotated[Path, typer.Argument(metavar="CHECKPOINT", help="File written by torch.save.")]
-ModelOut = Annotated[Path, typer.Option(metavar="NAME.onnx", help="Model to write.")]
-CheckpointThreshold = Annotated[
-    float | None,
-    typer.Option(
-        metavar="P", help="Probability from which a pixel is a landslide.", show_default="the checkpoint's own"
-    ),
-]
-CheckpointBands = Annotated[
-    str | None,
-    typer.Option(
-        metavar="NAMES", help="Bands that the network reads, in order, such as B04,B03,B02.", show_default="as recorded"
-    ),
-]
+weights = typer.Typer(help="Model files: those that come with the program, their cards, and files made of others.")
 
 
 @weights.command("list")
-def list_(as_json: o.Json = False, verbose: o.Verbose = False) -> None:
+@command()
+def list_(progress: Any) -> tuple["WeightsList", Rows]:
     """List the models that `predict --model` knows by name."""
-    from landslide_cli.workflows.weights import list_weights as run
+    from landslide_cli.workflows.weights import list_weights
 
-    with console.working(verbose) as progress:
-        summary = run(progress)
-    console.show(summary, {model.card.name: _line(model) for model in summary.models}, as_json)
+    summary = list_weights(progress)
+    return summary, {model.card.name: _line(model) for model in summary.models}
 
 
 @weights.command()
-def show(name: Name, as_json: o.Json = False, verbose: o.Verbose = False) -> None:
-    """Show all that a model says of itself."""
-    from landslide_cli.workflows.weights import show_weights as run
+@command(ShowModelConfig)
+def show(config: ShowModelConfig, progress: Any) -> tuple["Weights", Rows]:
+    """Show the card of a model: what it reads, what it reaches, and its limits."""
+    from landslide_cli.workflows.weights import show_weights
 
-    with console.working(verbose) as progress:
-        summary = run(name, progress)
+    summary = show_weights(config.name, progress)
     file = {"file": f"{summary.file}, {summary.megabytes:.1f} MB"} if summary.file else {}
-    console.show(summary, {**_rows(summary.card), **file}, as_json)
+    return summary, {**_rows(summary.card), **file}
 
 
 @weights.command("import")
-def import_(
-    checkpoint: CheckpointFile,
-    out: ModelOut,
-    bands: CheckpointBands = None,
-    threshold: CheckpointThreshold = None,
-    as_json: o.Json = False,
-    verbose: o.Verbose = False,
-) -> None:
-    """Make a model of a checkpoint as the authors of the paper publish them."""
-    from landslide_cli.workflows.weights import import_weights as run
+@command(ImportConfig)
+def import_(config: ImportConfig, progress: Any) -> tuple["ImportSummary", Rows]:
+    """Make a model file of a checkpoint that the authors of the paper published."""
+    from landslide_cli.workflows.weights import import_weights
 
-    with console.working(verbose) as progress:
-        summary = run(checkpoint, out, bands=bands, threshold=threshold, progress=progress)
+    summary = import_weights(config, progress)
     made = {
         "file": f"{summary.model}, {summary.megabytes:.1f} MB",
         "checked": f"differs from torch by {summary.difference:.1g} in probability",
     }
-    console.show(summary, {**_rows(summary.card), **made}, as_json)
+    return summary, {**_rows(summary.card), **made}
+
+
+@weights.command()
+@command(CardConfig)
+def card(config: CardConfig, progress: Any) -> tuple["CardSummary", Rows]:
+    """Write a model file with another card: threshold, scores, limits. The network stays as it is."""
+    from landslide_cli.workflows.weights import write_card
+
+    summary = write_card(config, progress)
+    return summary, {**_rows(summary.card), "file": f"{summary.model}, {summary.megabytes:.1f} MB"}
+
+
+@weights.command()
+@command(QgisModelConfig)
+def qgis(config: QgisModelConfig, progress: Any) -> tuple["QgisModelSummary", Rows]:
+    """Write a model for the QGIS plugin Deepness, and the raster of an event that the plugin reads."""
+    from landslide_cli.workflows.weights import write_qgis_model
+
+    summary = write_qgis_model(config, progress)
+    raster = f"{summary.stack}: open it in QGIS as the plugin's input layer" if summary.stack else "none: give --event"
+    return summary, {
+        "model": f"{summary.model}, {summary.megabytes:.1f} MB; press `Load default parameters` in the plugin",
+        "raster": raster,
+        "bands": ", ".join(summary.channels),
+        "windows": f"{summary.tile_px} px, landslide from {summary.threshold:g}",
+        "difference": f"{summary.difference:.1e} at most from `landslide predict` in a window",
+    }
 
 
 def _line(model: "Weights") -> str:

@@ -1,13 +1,17 @@
-"""TODO."""
+"""Dates: of the event, and of what the program writes."""
 
 from datetime import UTC, date, datetime
+from typing import Final
 
 from landslide_cli import __version__
 from landslide_cli.errors import InputError
 
+FIRST_DAY: Final = date(2015, 6, 23)
+"""Launch of Sentinel-2A."""
+
 
 def software() -> str:
-    """Return the name and version of the program, as records have it."""
+    """Return the name and version of the program, as records state it."""
     return f"landslide {__version__}"
 
 
@@ -16,15 +20,36 @@ def now() -> str:
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-FIRST_DAY = date(2015, 6, 23)
-"""Launch of Sentinel-2A."""
+def parse_date(text: str, option: str) -> date:
+    """Parse an ISO date.
+
+    Args:
+        text: the date, YYYY-MM-DD.
+        option: the option that gave it, for messages.
+
+    Returns:
+        The date.
+
+    Raises:
+        InputError: the text is not a date.
+    """
+    try:
+        return date.fromisoformat(text)
+    except ValueError as error:
+        raise InputError(f"{option} {text!r} is not a date; write it as YYYY-MM-DD, such as 2021-08-14") from error
 
 
 def check_event_date(text: str) -> date:
-    """Parse an event date.
+    """Parse the date of an event.
+
+    Args:
+        text: the date, YYYY-MM-DD.
+
+    Returns:
+        The date.
 
     Raises:
-        InputError: it is not a date, lies in the future, or before Sentinel-2.
+        InputError: the text is not a date, or the date lies in the future or before Sentinel-2.
     """
     day = parse_date(text, "--event-date")
     if day > datetime.now(UTC).date():
@@ -32,15 +57,3 @@ def check_event_date(text: str) -> date:
     if day < FIRST_DAY:
         raise InputError(f"event date {text} is before Sentinel-2 ({FIRST_DAY}); there are no images of that time")
     return day
-
-
-def parse_date(text: str, option: str) -> date:
-    """Parse a date that `option` gave.
-
-    Raises:
-        InputError: it is not one.
-    """
-    try:
-        return date.fromisoformat(text)
-    except ValueError as error:
-        raise InputError(f"{option} {text!r} is not a date; write it as YYYY-MM-DD, such as 2021-08-14") from error

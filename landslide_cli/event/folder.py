@@ -1,24 +1,38 @@
-"""The event folder: its file names, and `event.json`, a STAC Item that says where everything came from."""
+"""The event folder: `event.json`, a STAC Item that states where everything came from, and the files that it lists."""
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from os import PathLike
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from shapely import box, set_precision
 from shapely.geometry import mapping, shape
 from shapely.geometry.base import BaseGeometry
 
 from landslide_cli import __version__
-from landslide_cli.errors import InputError
-from landslide_cli.event.dates import now, software
-from landslide_cli.event.placing import ITEM, VERSIONS, asset_files, put_in_place
+from landslide_cli.errors import InputError, needs_extra
+from landslide_cli.event.dates import now
+from landslide_cli.event.placing import ITEM, VERSIONS, asset_files, current_file, current_record, put_in_place
 from landslide_cli.event.products import FETCHED, PREDICTED, PRODUCTS, VECTORIZED, Product
+from landslide_cli.event.records import (
+    STEPS,
+    FetchRecord,
+    PredictRecord,
+    SceneRecord,
+    VectorizeRecord,
+    check_item,
+    read_step,
+)
 from landslide_cli.event.stac import STAC_VERSION, WGS84, described, raster_fields
 from landslide_cli.files import atomic
 from landslide_cli.geo.bands import GSD_M
+
+if TYPE_CHECKING:
+    import geopandas
+    import xarray
 
 _VERSION_EXTENSION = "https://stac-extensions.github.io/version/v1.2.0/schema.json"
 _GEOGRAPHIC = ("application/geo+json", "application/flatgeobuf", "application/vnd.google-earth.kml+xml", "text/csv")
@@ -34,13 +48,22 @@ class Event:
     """The STAC Item of `event.json`."""
 
     @classmethod
-    def open(cls, folder: Path) -> "Event":
-        """Read the event in `folder`; an update of it that a kill interrupted at its last step is completed.
+    def open(cls, folder: str | PathLike[str]) -> "Event":
+        """Read the event in `folder`; nothing is written.
+
+        If a kill interrupted an update at its last step, this is the new version, read from both of its places.
+
+        Args:
+            folder: the event folder.
+
+        Returns:
+            The event.
 
         Raises:
-            InputError: there is no complete event in that folder.
+            InputError: the folder does not hold a complete event, or its record is damaged.
         """
-        path = folder / ITEM
+        folder = Path(folder)
+        path = current_record(folder)
         if not folder.is_dir():
             raise InputError(f"{folder} is not an event folder: no such folder; make one with `landslide fetch`")
         if not path.exists():
@@ -48,13 +71,15 @@ class Event:
                 f"{folder} holds no {ITEM}: it is not an event folder, or its fetch did not end; "
                 "run `landslide fetch` with this folder as --out"
             )
-        put_in_place(folder)
         try:
             item = json.loads(path.read_text(encoding="utf-8"))
+            check_item(item)
             event = cls(folder, item)
             bands, aoi = event.bands, event.aoi
+            for kind in (FetchRecord, PredictRecord, VectorizeRecord):
+                read_step(item, kind)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise InputError(f"{path} is not the record of an event ({error!r}); fetch the event again") from error
+            raise InputError(f"{path} is not the record of an event ({error}); fetch the event again") from error
         needed = [key for key in FETCHED if key != "terrain" or key in item["assets"]]
         missing = [path for key in needed if not (path := event.path(key)).exists()]
         if missing or not bands or aoi.is_empty:
@@ -62,8 +87,8 @@ class Event:
         return event
 
     def path(self, product: str) -> Path:
-        """Return where `product` (a key of `PRODUCTS`) lies or will lie."""
-        return self.folder / PRODUCTS[product].file
+        """Return the path of `product` (a key of `PRODUCTS`), also before it is made."""
+        return current_file(self.folder, PRODUCTS[product].file)
 
     def has(self, product: str) -> bool:
         """Tell whether the record lists `product` and the file is there."""
@@ -86,12 +111,23 @@ class Event:
         return tuple(self.properties["landslide:bands"])
 
     @property
+    def crs(self) -> str:
+        """Authority code of the grid's CRS, such as `EPSG:32618`."""
+        return str(self.properties["proj:code"])
+
+    @property
+    def shape_px(self) -> tuple[int, int]:
+        """Height and width of the grid."""
+        height, width = self.properties["proj:shape"]
+        return int(height), int(width)
+
+    @property
     def event_date(self) -> str:
         """ISO date of the event."""
         return str(self.properties["landslide:event_date"])
 
     @property
-    def scenes(self) -> list[dict[str, Any]]:
+    def scenes(self) -> list[SceneRecord]:
         """The images used: side, id, datetime and more."""
         return list(self.properties["landslide:scenes"])
 
@@ -106,6 +142,59 @@ class Event:
         links = [link["href"] for link in self.item["links"] if link["rel"] == "predecessor-version"]
         folder = (self.folder / links[0]).parent if links else None
         return folder if folder and (folder / ITEM).exists() else None
+
+    def raster(self, product: str) -> "xarray.DataArray":
+        """Read a raster of the event into memory.
+
+        Args:
+            product: `pre`, `post`, `terrain`, `clear`, `sources` or `probability`.
+
+        Returns:
+            (band, y, x) array; `band` holds the names, `y` and `x` are in the CRS of the event, which the accessor
+            `.odc` knows. Values are those of the file.
+
+        Raises:
+            InputError: the event does not have this raster.
+        """
+        import rasterio
+        import xarray
+        from odc.geo.geobox import GeoBox
+        from odc.geo.xr import xr_coords
+
+        if product not in PRODUCTS or PRODUCTS[product].raster is None or not self.has(product):
+            rasters = ", ".join(key for key, known in PRODUCTS.items() if known.raster and self.has(key))
+            raise InputError(f"{self.folder} has no raster {product!r}; it has {rasters}")
+        with rasterio.open(self.path(product)) as source:
+            names = [name or str(number) for number, name in enumerate(source.descriptions, 1)]
+            coordinates = {"band": names, **xr_coords(GeoBox.from_rio(source))}
+            attributes = {} if source.nodata is None else {"nodata": source.nodata}
+            return xarray.DataArray(
+                source.read(), coords=coordinates, dims=("band", "y", "x"), name=product, attrs=attributes
+            )
+
+    def layer(self, name: str = "landslides") -> "geopandas.GeoDataFrame":
+        """Read a layer of the event's map.
+
+        Args:
+            name: `landslides`, `not_analysed`, `aoi`, `scenes` or, if there is an earlier version, `changes`.
+
+        Returns:
+            The features, in the CRS of the event.
+
+        Raises:
+            InputError: the event has no map or no such layer, or geopandas is not installed.
+        """
+        try:
+            import geopandas
+            import pyogrio
+        except ModuleNotFoundError as error:
+            raise InputError(needs_extra("a layer as GeoDataFrame", str(error.name), "notebook")) from error
+        if not self.has("geopackage"):
+            raise InputError(f"{self.folder} has no landslides; run `landslide vectorize {self.folder}` first")
+        layers = [known for known, kind in pyogrio.list_layers(self.path("geopackage")).tolist() if kind]
+        if name not in layers:
+            raise InputError(f"{self.folder} has no layer {name!r}; it has {', '.join(layers)}")
+        return geopandas.read_file(self.path("geopackage"), layer=name)
 
     def files(self) -> list[Path]:
         """Return the files that the record lists and that are there, relative to the folder."""
@@ -132,30 +221,64 @@ class Event:
         days = sorted({s["datetime"][:10] for s in self.scenes if s["side"] == side and s["datetime"]})
         return "/".join(dict.fromkeys((days[0], days[-1]))) if days else None
 
-    def step(self, name: str) -> Mapping[str, Any]:
-        """Return what the workflow `name` recorded; empty if it did not run."""
-        recorded: Mapping[str, Any] = self.properties.get("landslide:steps", {}).get(name, {})
-        return recorded
+    @property
+    def fetched(self) -> FetchRecord:
+        """What `fetch` recorded.
+
+        Raises:
+            InputError: the record lacks it.
+        """
+        if (record := read_step(self.item, FetchRecord)) is None:
+            raise InputError(f"{self.folder / ITEM} does not record how the event was fetched; fetch the event again")
+        return record
+
+    @property
+    def predicted(self) -> PredictRecord | None:
+        """What `predict` recorded; None if it did not run."""
+        return read_step(self.item, PredictRecord)
+
+    @property
+    def vectorized(self) -> VectorizeRecord | None:
+        """What `vectorize` recorded; None if it did not run."""
+        return read_step(self.item, VectorizeRecord)
+
+    @property
+    def mapped(self) -> tuple[PredictRecord, VectorizeRecord]:
+        """What `predict` and `vectorize` recorded, of an event that has a map.
+
+        Raises:
+            InputError: one of them did not run.
+        """
+        predicted, vectorized = self.predicted, self.vectorized
+        if predicted is None or vectorized is None or not self.has("landslides"):
+            raise InputError(f"{self.folder} has no landslides; run `landslide vectorize {self.folder}` first")
+        return predicted, vectorized
 
     def record(
         self,
-        name: str,
+        step: FetchRecord | PredictRecord | VectorizeRecord,
         products: tuple[str, ...],
-        facts: Mapping[str, Any],
         others: Mapping[str, Product] = MappingProxyType({}),
     ) -> "Event":
-        """Write into `event.json` that workflow `name` made `products`, with the `facts` to remember.
+        """Write into `event.json` what a step made.
 
-        Files that only some events have come as `others`, by the key of their asset.
+        Products that this step made before and has not made now, and products of later steps, are removed from the
+        record and from the disk.
 
-        What this workflow made before and has not made now, and what later ones had made from older products, is taken
-        off the record and off the disk.
+        Args:
+            step: what to remember of the step.
+            products: keys of `PRODUCTS` that it made.
+            others: files that only some events have, by the key of their asset.
+
+        Returns:
+            The event as it is recorded now.
         """
+        name = step.STEP
         order = {"fetch": FETCHED, "predict": PREDICTED, "vectorize": VECTORIZED}
         later = list(order)[list(order).index(name) + 1 :]
         stale = {product for step in later for product in order[step]} | (set(order[name]) - set(products))
-        steps = {k: v for k, v in self.properties.get("landslide:steps", {}).items() if k not in later}
-        steps[name] = {"software": software(), "datetime": now(), **facts}
+        steps = {k: v for k, v in self.properties.get(STEPS, {}).items() if k not in later}
+        steps[name] = asdict(step)
         assets = {k: v for k, v in self.item["assets"].items() if k not in stale}
         made = {product: PRODUCTS[product] for product in products if self.path(product).exists()}
         assets |= {key: _asset(product, self.bands) for key, product in (made | dict(others)).items()}
@@ -165,7 +288,7 @@ class Event:
             "updated": now(),
             "processing:software": {"landslide": __version__},
             "processing:lineage": lineage,
-            "landslide:steps": steps,
+            STEPS: steps,
         }
         event = Event(self.folder, described({**self.item, "properties": properties, "assets": assets}))
         event.save()
@@ -186,13 +309,30 @@ class Event:
             temporary.write_text(json.dumps(self.item, indent=2) + "\n", encoding="utf-8")
 
 
+def open_to_write(folder: Path) -> Event:
+    """Open the event in `folder` to write into it: an update that a kill interrupted is completed first.
+
+    Args:
+        folder: the event folder.
+
+    Returns:
+        The event.
+
+    Raises:
+        InputError: the folder does not hold a complete event.
+        OutputError: the folder cannot be written.
+    """
+    put_in_place(folder)
+    return Event.open(folder)
+
+
 def new_event(
     folder: Path,
     *,
     aoi: BaseGeometry,
     event_date: str,
     bands: tuple[str, ...],
-    scenes: list[dict[str, Any]],
+    scenes: Sequence[SceneRecord],
     crs: str,
     shape_px: tuple[int, int],
     transform: tuple[float, ...],
@@ -224,7 +364,7 @@ def new_event(
         "proj:transform": list(transform),
         "landslide:event_date": event_date,
         "landslide:bands": list(bands),
-        "landslide:scenes": scenes,
+        "landslide:scenes": list(scenes),
     }
     item = {
         "type": "Feature",

@@ -1,4 +1,4 @@
-"""TODO."""
+"""How a finished version of a map takes the place of the earlier one, step by step, so that a kill loses nothing."""
 
 import json
 from collections.abc import Mapping
@@ -7,21 +7,22 @@ from typing import Any, Final
 
 from landslide_cli.files import remove, writing
 
-ITEM = "event.json"
-
-
+ITEM: Final = "event.json"
+"""The record of an event: a folder without it is not an event folder."""
 VERSIONS: Final = "versions"
-"""Folder below the event in which earlier versions of the map are kept, each an event folder named by its number."""
-
-
+"""Folder below the event that keeps earlier versions of the map, each an event folder named by its number."""
 READY: Final = ".ready"
-"""Folder below the event of a new version that is finished and about to take its place."""
+"""Folder below the event with a new version that is complete and is taking its place."""
 
 
 def put_in_place(folder: Path) -> None:
-    """Put the version that is ready, if there is one, in the place of the event in `folder`.
+    """Complete an update: move the version in `READY`, if there is one, to the place of the event in `folder`.
 
-    A kill may end this at any point: the next call goes on.
+    Every command that writes into an event folder calls this first. A kill can end it at any point: the next call
+    goes on. Until then `Event.open` reads the new version from both places.
+
+    Args:
+        folder: the event folder; nothing happens if it does not exist.
 
     Raises:
         OutputError: the folder cannot be written.
@@ -31,7 +32,7 @@ def put_in_place(folder: Path) -> None:
         return
     with writing(folder):
         record = ready / ITEM
-        # It goes last: where it is gone, all else is in place.
+        # The record goes last: if it is gone, all else is in place.
         if record.exists():
             new, old = (json.loads((of / ITEM).read_text(encoding="utf-8")) for of in (ready, folder))
             for file in set(asset_files(folder, old)) - {Path(asset["href"]) for asset in new["assets"].values()}:
@@ -44,6 +45,18 @@ def put_in_place(folder: Path) -> None:
         remove(ready)
 
 
+def current_record(folder: Path) -> Path:
+    """Return the path of the record that holds: that of a version in `READY`, else that of the folder."""
+    ready = folder / READY / ITEM
+    return ready if ready.exists() else folder / ITEM
+
+
+def current_file(folder: Path, file: str) -> Path:
+    """Return the path of a file of the current version, also while that version is being put in place."""
+    ready = folder / READY / file
+    return ready if ready.exists() else folder / file
+
+
 def last_kept(folder: Path) -> int:
     """Return the number of the latest version that is kept below `folder`, 0 if there is none."""
     return max(
@@ -52,6 +65,6 @@ def last_kept(folder: Path) -> int:
 
 
 def asset_files(folder: Path, item: Mapping[str, Any]) -> list[Path]:
-    """Return the files of assets that lie below the folder and are there, relative to it."""
+    """Return the files of assets that exist below the folder, relative to it."""
     paths = [Path(asset["href"]) for asset in item["assets"].values() if ":" not in asset["href"]]
     return [p for p in paths if not p.is_absolute() and ".." not in p.parts and (folder / p).is_file()]

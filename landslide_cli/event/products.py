@@ -1,4 +1,4 @@
-"""TODO."""
+"""Every file of an event folder: its name, title, media type and roles, and what a raster holds."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,10 +10,7 @@ from landslide_cli.geo.bands import NODATA, NOT_ANALYSED, TERRAIN_BANDS
 DEEPNESS: Final = "deepness"
 """Folder below an event with rasters for the QGIS plugin of that name; a new fetch removes it."""
 
-
 _COG = "image/tiff; application=geotiff; profile=cloud-optimized"
-
-
 _IMAGE = Raster("uint16", NODATA)
 
 

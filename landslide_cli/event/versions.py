@@ -1,14 +1,14 @@
 """Versions of a map: the new one is made apart, then takes the place of the earlier one, which is kept."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from filecmp import cmp
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from landslide_cli.event.folder import Event
 from landslide_cli.event.placing import ITEM, READY, VERSIONS, put_in_place
 from landslide_cli.event.products import FETCHED, PREDICTED, PRODUCTS
+from landslide_cli.event.records import STEPS, ChangesRecord
 from landslide_cli.files import atomic, link, remove, writing
 
 UPDATE: Final = ".update"
@@ -28,7 +28,7 @@ class Version:
     landslides: int
     area_m2: float
     post_dates: str | None
-    changes: Mapping[str, Any] | None
+    changes: ChangesRecord | None
     """Against the version before."""
 
 
@@ -40,17 +40,17 @@ def versions(event: Event) -> list[Version]:
 
 
 def _described(event: Event) -> Version:
-    outlined = event.step("vectorize")
+    predicted, outlined = event.mapped
     return Version(
         version=event.version,
         folder=event.folder,
-        datetime=outlined["datetime"],
-        model=event.step("predict")["model"],
-        threshold=outlined["threshold"],
-        landslides=outlined["landslides"],
-        area_m2=outlined["area_m2"],
+        datetime=outlined.datetime,
+        model=predicted.model,
+        threshold=outlined.threshold,
+        landslides=outlined.landslides,
+        area_m2=outlined.area_m2,
         post_dates=event.dates("post"),
-        changes=outlined["changes"],
+        changes=outlined.changes,
     )
 
 
@@ -73,10 +73,10 @@ def start_next(event: Event, *, with_prediction: bool) -> Event:
     drop_next(event)
     products = (*FETCHED, *(PREDICTED if with_prediction else ()))
     steps = ("fetch", "predict") if with_prediction else ("fetch",)
-    done = event.properties["landslide:steps"]
+    done = event.properties[STEPS]
     item = {
         **event.item,
-        "properties": {**event.properties, "landslide:steps": {step: done[step] for step in steps}},
+        "properties": {**event.properties, STEPS: {step: done[step] for step in steps}},
         # What is no product of every event is the file of a single scene.
         "assets": {k: v for k, v in event.item["assets"].items() if k in products or k not in PRODUCTS},
     }
@@ -91,7 +91,7 @@ def start_next(event: Event, *, with_prediction: bool) -> Event:
 def finish_next(event: Event, begun: Event) -> Event:
     """Keep an event as it is among its versions, and put the next one, which is complete, in its place.
 
-    A kill leaves the event as it was, or what the next call of `Event.open` completes.
+    A kill leaves the event as it was, or an update that the next writing command completes.
 
     Raises:
         OutputError: the folder cannot be written.

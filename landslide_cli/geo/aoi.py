@@ -55,7 +55,7 @@ def read_aoi(text: str) -> AOI:
     """Read an AOI from a vector file (features are united) or from `west,south,east,north` in degrees.
 
     Args:
-        text: path of the file, or the four numbers.
+        text: path of the file, the four numbers, or a GeoJSON geometry in EPSG:4326.
 
     Returns:
         The area, EPSG:4326.
@@ -64,7 +64,12 @@ def read_aoi(text: str) -> AOI:
         InputError: the file is missing, no vector, empty or without polygons; coordinates are out of
             range, look swapped, or cross the antimeridian.
     """
-    geometry = _from_bbox(text) if _BBOX.fullmatch(text) else _from_file(Path(text))
+    if _BBOX.fullmatch(text):
+        geometry = _from_bbox(text)
+    elif text.lstrip().startswith("{"):
+        geometry = _from_geojson(text)
+    else:
+        geometry = _from_file(Path(text))
     _check_range(geometry, text)
     return AOI(geometry)
 
@@ -96,6 +101,17 @@ def _from_bbox(text: str) -> BaseGeometry:
     if south >= north or west == east:
         raise InputError(f"AOI {text!r} is empty; give west,south,east,north with west < east and south < north")
     return box(west, south, east, north)
+
+
+def _from_geojson(text: str) -> BaseGeometry:
+    try:
+        geometry = shapely.from_geojson(text)
+    except shapely.errors.GEOSException as error:
+        raise InputError(f"AOI {text[:80]!r} is not a GeoJSON geometry ({error})") from error
+    united = shapely.union_all(_polygons(geometry))
+    if united.is_empty or united.area == 0:
+        raise InputError(f"AOI is a {geometry.geom_type} without an area; give a polygon")
+    return united
 
 
 def _from_file(path: Path) -> BaseGeometry:

@@ -2,7 +2,7 @@
 
 import re
 from enum import IntEnum
-from typing import Final
+from typing import Final, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -96,7 +96,9 @@ NO_TERRAIN: Final = "no elevation"
 """Why a pixel that is seen on both dates was not analysed all the same."""
 
 
-SIDES = ("pre", "post")
+Side = Literal["pre", "post"]
+SIDES: Final[tuple[Side, Side]] = get_args(Side)
+"""Before and after the event."""
 
 
 _BAND: Final = re.compile(r"(?<![A-Za-z0-9])B(0?[1-9]|1[0-2]|8A)(?![A-Za-z0-9])", re.IGNORECASE)

@@ -24,7 +24,7 @@ from urllib3.util import Retry
 from landslide_cli.errors import CatalogError, InputError
 from landslide_cli.geo.bands import BAND_GSD_M, BANDS, BASELINE_OFFSET, COMMON_NAMES, REFLECTANCE_ONE
 
-log = logging.getLogger("landslide.fetch")
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)

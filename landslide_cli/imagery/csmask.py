@@ -6,7 +6,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from landslide_cli.errors import InputError
+from landslide_cli.errors import InputError, needs_extra
 from landslide_cli.geo.bands import COMMON_NAMES, REFLECTANCE_ONE, Unseen
 from landslide_cli.imagery.clouds import DILATION_PX, clouds_and_shadows
 
@@ -33,9 +33,7 @@ def find_network() -> Any:
     try:
         from ukis_csmask.mask import CSmask
     except ImportError as error:
-        raise InputError(
-            'the cloud mask csmask is not installed; install it with `pip install ".[clouds]"`, or use --clouds scl'
-        ) from error
+        raise InputError(needs_extra("--clouds csmask", "ukis-csmask", "clouds")) from error
     return CSmask
 
 

@@ -27,7 +27,7 @@ from landslide_cli.imagery import catalogs
 from landslide_cli.imagery.scenes import Scene
 from landslide_cli.imagery.traffic import COUNTED
 
-log = logging.getLogger("landslide.fetch")
+log = logging.getLogger(__name__)
 
 
 HALO_PX: Final = 12

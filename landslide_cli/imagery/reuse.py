@@ -9,7 +9,7 @@ from shapely import set_precision
 
 from landslide_cli.event.dates import software
 from landslide_cli.event.folder import Event
-from landslide_cli.geo.bands import GSD_M, SIDES
+from landslide_cli.geo.bands import GSD_M, SIDES, Side
 from landslide_cli.imagery.clouds import DILATION_PX
 from landslide_cli.imagery.sources import Block, Source
 
@@ -26,7 +26,7 @@ def same_images(source: Source, event: Event) -> bool:
     return (
         all(same_side(source, event, side) for side in SIDES)
         and same_terrain(source, event)
-        and source.config.all_scenes == event.step("fetch")["parameters"]["all_scenes"]
+        and source.config.all_scenes == event.fetched.parameters["all_scenes"]
         and bool(aoi.equals(event.aoi))
     )
 
@@ -36,30 +36,30 @@ def _same_grid(source: Source, event: Event) -> bool:
     grid, there = source.geobox, event.properties
     return (
         source.resumable
-        and event.step("fetch")["software"] == software()
+        and event.fetched.software == software()
         and (str(grid.crs), list(grid.shape)) == (there["proj:code"], there["proj:shape"])
         and list(tuple(grid.transform)[:6]) == there["proj:transform"]
     )
 
 
-def same_side(source: Source, event: Event, side: str) -> bool:
+def same_side(source: Source, event: Event, side: Side) -> bool:
     """Whether an event shows on one side, pixel by pixel, what a source would read again."""
-    fetched = event.step("fetch")
+    fetched = event.fetched
     return (
         _same_grid(source, event)
         and source.bands == event.bands
-        and source.config.clouds == fetched["parameters"]["clouds"]
-        and fetched["cloud_dilation_m"] == DILATION_PX * GSD_M
+        and source.config.clouds == fetched.parameters["clouds"]
+        and fetched.cloud_dilation_m == DILATION_PX * GSD_M
         and json.loads(json.dumps(source.scenes(side))) == [s for s in event.scenes if s["side"] == side]
     )
 
 
 def same_terrain(source: Source, event: Event) -> bool:
     """Whether an event has the terrain that a source would read again."""
-    return _same_grid(source, event) and source.elevation == event.step("fetch")["elevation"]
+    return _same_grid(source, event) and source.elevation == event.fetched.elevation
 
 
-def read_again(event: Event, side: str, block: GeoBox) -> Block:
+def read_again(event: Event, side: Side, block: GeoBox) -> Block:
     """Read a block of an event that has it already."""
     with rasterio.open(event.path(side)) as image, rasterio.open(event.path("sources")) as sources:
         window = from_bounds(*block.boundingbox, transform=image.transform).round_offsets().round_lengths()

@@ -9,12 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 
-from landslide_cli.config import AOI_LIMIT_KM2, FetchConfig
+from landslide_cli.config import AOI_LIMIT_KM2, SearchConfig
 from landslide_cli.errors import CatalogError, InputError
 from landslide_cli.event.dates import check_event_date
 from landslide_cli.geo import grids
 from landslide_cli.geo.aoi import AOI, aoi_around, read_aoi
-from landslide_cli.geo.bands import SIDES
+from landslide_cli.geo.bands import SIDES, Side
 from landslide_cli.imagery import catalogs, load
 from landslide_cli.imagery.scenes import (
     Ranked,
@@ -29,8 +29,7 @@ from landslide_cli.imagery.scenes import (
 )
 from landslide_cli.progress import Progress
 
-log = logging.getLogger("landslide.fetch")
-
+log = logging.getLogger(__name__)
 
 OVERVIEW_PX = 512
 """Side of the grid on which scenes are rated: overviews of the classification are enough, and cheap to read."""
@@ -43,17 +42,23 @@ class Selection:
     catalog: catalogs.Catalog
     aoi: AOI
     geobox: GeoBox
-    ranked: Mapping[str, Sequence[Ranked]]
+    ranked: Mapping[Side, Sequence[Ranked]]
     """All scenes of each side, the best first."""
-    chosen: Mapping[str, Sequence[Scene]]
+    chosen: Mapping[Side, Sequence[Scene]]
     """Those used, in the order in which they fill the image."""
 
 
-def event_moment(config: FetchConfig) -> datetime:
-    """Return the time of the event in UTC; noon of its day where only the day is known.
+def event_moment(config: SearchConfig) -> datetime:
+    """Return the time of the event in UTC; noon of its day if only the day is known.
+
+    Args:
+        config: what is wanted.
+
+    Returns:
+        The time, with its zone.
 
     Raises:
-        InputError: the date or the time is none.
+        InputError: the date or the time cannot be read, or the date lies in the future or before Sentinel-2.
     """
     day = check_event_date(config.event_date)
     try:
@@ -63,21 +68,27 @@ def event_moment(config: FetchConfig) -> datetime:
     return datetime.combine(day, clock.replace(tzinfo=UTC))
 
 
-def wanted_aoi(config: FetchConfig) -> AOI | None:
-    """Return the area that the user asks for; none if the images are to tell.
+def wanted_aoi(config: SearchConfig) -> AOI | None:
+    """Return the area that the user asks for.
+
+    Args:
+        config: what is wanted.
+
+    Returns:
+        The area; None if the extent of the images decides.
 
     Raises:
-        InputError: it cannot be meant, or is given twice.
+        InputError: the area cannot be read, or is given twice.
     """
     if config.aoi and config.aoi_from:
-        raise InputError("--aoi and --aoi-from both say where to look; give one")
+        raise InputError("--aoi and --aoi-from both give an area; give one of them")
     if config.aoi_from:
         return aoi_around(config.aoi_from)
     return read_aoi(config.aoi) if config.aoi else None
 
 
-def check_size(aoi: AOI, config: FetchConfig) -> None:
-    """Refuse an AOI that is larger than anyone is likely to mean.
+def check_size(aoi: AOI, config: SearchConfig) -> None:
+    """Refuse an AOI that is large enough to be a mistake.
 
     Raises:
         InputError: it is over `AOI_LIMIT_KM2` and not confirmed.
@@ -89,7 +100,7 @@ def check_size(aoi: AOI, config: FetchConfig) -> None:
         )
 
 
-def select(config: FetchConfig, progress: Progress) -> Selection:
+def select(config: SearchConfig, progress: Progress) -> Selection:
     """Find, rate, rank and choose the scenes of an event.
 
     Raises:
@@ -112,7 +123,7 @@ def select(config: FetchConfig, progress: Progress) -> Selection:
 
 
 def choose(
-    selection: Selection, rated: Mapping[str, Sequence[Scene]], config: FetchConfig, moment: datetime
+    selection: Selection, rated: Mapping[Side, Sequence[Scene]], config: SearchConfig, moment: datetime
 ) -> Selection:
     """Rank rated scenes and choose those to use; the user's own choice goes first.
 
@@ -127,15 +138,18 @@ def choose(
     for side in SIDES:
         check_clouds(rated[side], side, config, moment)
     pre, post = best_pair(wanted["pre"] or rated["pre"], wanted["post"] or rated["post"], moment)
-    ranked = {"pre": rank(rated["pre"], moment, post), "post": rank(rated["post"], moment, pre)}
-    chosen: dict[str, Sequence[Scene]] = {}
+    ranked: dict[Side, Sequence[Ranked]] = {
+        "pre": rank(rated["pre"], moment, post),
+        "post": rank(rated["post"], moment, pre),
+    }
+    chosen: dict[Side, Sequence[Scene]] = {}
     for side, best in (("pre", pre), ("post", post)):
         first = [r for r in ranked[side] if r.scene is best]
         chosen[side] = wanted[side] or compose([*first, *(r for r in ranked[side] if r.scene is not best)])
     return Selection(selection.catalog, selection.aoi, selection.geobox, ranked, chosen)
 
 
-def check_clouds(rated: Sequence[Scene], side: str, config: FetchConfig, moment: datetime) -> None:
+def check_clouds(rated: Sequence[Scene], side: Side, config: SearchConfig, moment: datetime) -> None:
     """Refuse a side on which clouds hide too much, unless the user has named its scenes.
 
     Raises:
@@ -145,7 +159,7 @@ def check_clouds(rated: Sequence[Scene], side: str, config: FetchConfig, moment:
     require_usable(rank(rated, moment), side, 100 if named else config.max_cloud, search_days(config, moment)[side])
 
 
-def search_days(config: FetchConfig, moment: datetime) -> dict[str, tuple[date, date]]:
+def search_days(config: SearchConfig, moment: datetime) -> dict[Side, tuple[date, date]]:
     """Return the first and last day of the search on each side.
 
     The day of the event is in neither where its hour is not known: an image of that day may show either side.
@@ -159,8 +173,8 @@ def search_days(config: FetchConfig, moment: datetime) -> dict[str, tuple[date, 
 
 
 def _find(
-    config: FetchConfig, aoi: AOI, moment: datetime, progress: Progress
-) -> tuple[catalogs.Catalog, dict[str, list[Scene]]]:
+    config: SearchConfig, aoi: AOI, moment: datetime, progress: Progress
+) -> tuple[catalogs.Catalog, dict[Side, list[Scene]]]:
     """Ask the catalogs in turn, until one answers."""
     days = search_days(config, moment)
     candidates = catalogs.find_catalogs(config.catalog)
@@ -184,8 +198,8 @@ def _rated(
     scenes: Sequence[Scene],
     coarse: GeoBox,
     inside: NDArray[np.bool_],
-    side: str,
-    config: FetchConfig,
+    side: Side,
+    config: SearchConfig,
     progress: Progress,
 ) -> list[Scene]:
     rated, failed = [], []
@@ -201,7 +215,7 @@ def _rated(
     return rated
 
 
-def rechoose(selection: Selection, side: str, failed: Scene, error: CatalogError) -> Selection:
+def rechoose(selection: Selection, side: Side, failed: Scene, error: CatalogError) -> Selection:
     """Return the selection without a scene of one side that cannot be read; the other side stays as it is.
 
     Raises:

@@ -12,12 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 
-from landslide_cli.config import CLOUD_MASKS, FetchConfig
+from landslide_cli.config import FetchConfig
 from landslide_cli.errors import CatalogError, InputError
 from landslide_cli.event.dates import parse_date
+from landslide_cli.event.records import SceneRecord
 from landslide_cli.geo import grids
 from landslide_cli.geo.aoi import AOI
-from landslide_cli.geo.bands import BANDS, NODATA, REFLECTANCE_ONE, SIDES, Unseen
+from landslide_cli.geo.bands import BANDS, NODATA, REFLECTANCE_ONE, SIDES, Side, Unseen
 from landslide_cli.imagery import catalogs, load, local
 from landslide_cli.imagery.clouds import unseen
 from landslide_cli.imagery.composite import composite
@@ -26,7 +27,7 @@ from landslide_cli.imagery.scenes import Scene
 from landslide_cli.imagery.selection import Selection, check_size, rechoose, wanted_aoi
 from landslide_cli.imagery.terrain import DEM_GSD_M, dem_grid, terrain_stack
 
-log = logging.getLogger("landslide.fetch")
+log = logging.getLogger(__name__)
 
 Block = tuple[NDArray[np.uint16], NDArray[np.uint8]]
 """Digital numbers (B, H, W), and per pixel the number of the scene or a code of `Unseen` (H, W)."""
@@ -43,7 +44,7 @@ DARKEST_DN = 60
 class SceneError(Exception):
     """A scene cannot be read, however often it is tried."""
 
-    def __init__(self, side: str, scene: Scene, error: CatalogError) -> None:
+    def __init__(self, side: Side, scene: Scene, error: CatalogError) -> None:
         """Remember which scene of which side, and why."""
         super().__init__(str(error))
         self.side, self.scene, self.error = side, scene, error
@@ -62,22 +63,22 @@ class Source(ABC):
     """Whether blocks that were read are worth keeping when the rest fails."""
 
     @abstractmethod
-    def scenes(self, side: str) -> list[dict[str, Any]]:
+    def scenes(self, side: Side) -> list[SceneRecord]:
         """Describe what a side is made of, for the record; `source` is the number in `sources.tif`."""
 
     @abstractmethod
-    def read(self, side: str, block: GeoBox) -> Block:
+    def read(self, side: Side, block: GeoBox) -> Block:
         """Read a block."""
 
     @abstractmethod
     def terrain(self) -> Terrain:
         """Read the elevation and derive the rest."""
 
-    def every_scene(self, side: str) -> list[Scene]:  # noqa: ARG002
+    def every_scene(self, side: Side) -> list[Scene]:  # noqa: ARG002
         """Return the scenes of a side that are worth a file of their own; images at hand have none."""
         return []
 
-    def read_scene(self, side: str, scene: Scene, block: GeoBox) -> Block:  # noqa: ARG002
+    def read_scene(self, side: Side, scene: Scene, block: GeoBox) -> Block:  # noqa: ARG002
         """Read a block of one scene alone."""
         return self.read(side, block)
 
@@ -101,7 +102,7 @@ class CatalogSource(Source):
         self._tiles = {} if self.config.no_dem else _elevation_tiles(self.selection.catalog, self.geobox)
         self.elevation = next(iter(self._tiles), None)
 
-    def scenes(self, side: str) -> list[dict[str, Any]]:
+    def scenes(self, side: Side) -> list[SceneRecord]:
         """See `Source`."""
         return [
             {
@@ -123,7 +124,7 @@ class CatalogSource(Source):
             for item in scene.granules
         ]
 
-    def read(self, side: str, block: GeoBox) -> Block:
+    def read(self, side: Side, block: GeoBox) -> Block:
         """See `Source`.
 
         Raises:
@@ -131,7 +132,7 @@ class CatalogSource(Source):
         """
         return self._composite(side, self.selection.chosen[side], block)
 
-    def every_scene(self, side: str) -> list[Scene]:
+    def every_scene(self, side: Side) -> list[Scene]:
         """See `Source`: those that clouds hide no more of than `max_cloud`."""
         return [
             ranked.scene
@@ -140,7 +141,7 @@ class CatalogSource(Source):
             and rating.clear_share >= (1 - self.config.max_cloud / 100) * rating.covered
         ]
 
-    def read_scene(self, side: str, scene: Scene, block: GeoBox) -> Block:
+    def read_scene(self, side: Side, scene: Scene, block: GeoBox) -> Block:
         """See `Source`.
 
         Raises:
@@ -148,7 +149,7 @@ class CatalogSource(Source):
         """
         return self._composite(side, [scene], block)
 
-    def _composite(self, side: str, scenes: Sequence[Scene], block: GeoBox) -> Block:
+    def _composite(self, side: Side, scenes: Sequence[Scene], block: GeoBox) -> Block:
         padded, inner = _with_halo(block)
         workers = self.config.workers
 
@@ -270,14 +271,14 @@ class FileSource(Source):
             local.footprint([Path(config.dem)], "--dem")
             self.elevation = Path(config.dem).name
 
-    def scenes(self, side: str) -> list[dict[str, Any]]:
+    def scenes(self, side: Side) -> list[SceneRecord]:
         """See `Source`."""
         day = self._days[side]
         moment = None if day is None else datetime.combine(parse_date(day, side), datetime.min.time()).isoformat() + "Z"
         paths = dict.fromkeys(channel.path for channel in self._channels[side])
         return [{"side": side, "source": 1, "id": path.name, "datetime": moment, "catalog": None} for path in paths]
 
-    def read(self, side: str, block: GeoBox) -> Block:
+    def read(self, side: Side, block: GeoBox) -> Block:
         """See `Source`."""
         if self.config.clouds == "csmask":
             padded, inner = _with_halo(block)
@@ -287,7 +288,7 @@ class FileSource(Source):
         dn = self._images(side, block)
         return dn, np.where(_observed(dn), 1, Unseen.OUTSIDE).astype(np.uint8)
 
-    def _images(self, side: str, block: GeoBox) -> NDArray[np.uint16]:
+    def _images(self, side: Side, block: GeoBox) -> NDArray[np.uint16]:
         config = self.config
         dn = local.read_images(self._channels[side], self.bands, block, config.scale, config.offset, f"--{side}")
         for band, values in zip(self.bands, dn, strict=True):
@@ -307,14 +308,12 @@ class FileSource(Source):
         return terrain_stack(np.where(known, values, np.nan).astype(np.float32), DEM_GSD_M), grid
 
 
-def check_cloud_mask(config: FetchConfig) -> None:
-    """Refuse a cloud mask that cannot be had, before anything is read.
+def require_cloud_mask(config: FetchConfig) -> None:
+    """Refuse a cloud mask that is not installed, before anything is read.
 
     Raises:
-        InputError: it is unknown or not installed.
+        InputError: it is not installed.
     """
-    if config.clouds not in CLOUD_MASKS:
-        raise InputError(f"--clouds {config.clouds!r} is no cloud mask; use {' or '.join(CLOUD_MASKS)}")
     if config.clouds == "csmask":
         find_network()
 
@@ -334,7 +333,7 @@ def _unseen_by_csmask(dn: NDArray[np.uint16], bands: Sequence[str]) -> NDArray[n
     return unseen_by_csmask(dn[[bands.index(band) for band in CSMASK_BANDS]], _observed(dn))
 
 
-def _check_plausible(dn: NDArray[np.uint16], band: str, side: str, config: FetchConfig) -> None:
+def _check_plausible(dn: NDArray[np.uint16], band: str, side: Side, config: FetchConfig) -> None:
     """Refuse numbers that are no reflectance: a map of them would be empty, and look like good news.
 
     Raises:
@@ -351,7 +350,7 @@ def _check_plausible(dn: NDArray[np.uint16], band: str, side: str, config: Fetch
         )
 
 
-def _common_ground(config: FetchConfig, channels: Mapping[str, Sequence[local.Channel]]) -> AOI:
+def _common_ground(config: FetchConfig, channels: Mapping[Side, Sequence[local.Channel]]) -> AOI:
     seen = {side: local.footprint([c.path for c in channels[side]], f"--{side}") for side in SIDES}
     common = seen["pre"].intersection(seen["post"])
     if common.is_empty or common.area == 0:

@@ -16,9 +16,10 @@ from rasterio.windows import Window
 from landslide_cli.errors import CatalogError
 from landslide_cli.event.folder import Event
 from landslide_cli.event.products import PRODUCTS
+from landslide_cli.event.records import SceneFile
 from landslide_cli.files import atomic, link, remove
 from landslide_cli.geo import grids
-from landslide_cli.geo.bands import NODATA, SIDES, TERRAIN_BANDS, Unseen, unseen_codes, why_unseen
+from landslide_cli.geo.bands import NODATA, SIDES, TERRAIN_BANDS, Side, Unseen, unseen_codes, why_unseen
 from landslide_cli.geo.rasters import create
 from landslide_cli.geo.resample import resample
 from landslide_cli.imagery.reuse import read_again, same_side, same_terrain
@@ -26,13 +27,13 @@ from landslide_cli.imagery.scenes import Scene
 from landslide_cli.imagery.sources import Block, SceneError, Source
 from landslide_cli.progress import Progress
 
-log = logging.getLogger("landslide.fetch")
+log = logging.getLogger(__name__)
 
 STAGING: Final = ".fetch"
 """Folder below the event in which everything is prepared. What it holds after a kill is used by the next run."""
 
 
-def read_side(staging: Path, source: Source, side: str, progress: Progress, previous: Event | None) -> None:
+def read_side(staging: Path, source: Source, side: Side, progress: Progress, previous: Event | None) -> None:
     """Read one side of a source into blocks; what `previous` shows of it already comes from there.
 
     Raises:
@@ -152,14 +153,14 @@ def write_terrain(staging: Path, source: Source, progress: Progress, previous: E
             writer.write(resample(stack, grid, block, nodata), window.row_off, window.col_off)
 
 
-def write_every_scene(staging: Path, source: Source, progress: Progress) -> list[dict[str, str]]:
+def write_every_scene(staging: Path, source: Source, progress: Progress) -> list[SceneFile]:
     """Write each usable scene to `<side>/<date>_<orbit>.tif`, and beside it why its ground is not seen."""
-    written: list[dict[str, str]] = []
+    written: list[SceneFile] = []
     for side in SIDES:
         scenes = sorted(source.every_scene(side), key=lambda scene: scene.datetime)
         for number, scene in enumerate(scenes, 1):
             name = f"{scene.datetime:%Y-%m-%d}_R{scene.orbit or 0:03d}"
-            if any(other["image"] == f"{side}/{name}.tif" for other in written):
+            if any(other.image == f"{side}/{name}.tif" for other in written):
                 name += f"_{scene.datetime:%H%M%S}"
             files = {"image": f"{side}/{name}.tif", "unseen": f"{side}/{name}_unseen.tif"}
             what = f"keeping every {side} scene, {number} of {len(scenes)}"
@@ -168,12 +169,12 @@ def write_every_scene(staging: Path, source: Source, progress: Progress) -> list
             except SceneError as failed:
                 log.warning("%s scene %s is left out: %s", side, scene.id, failed)
                 continue
-            written.append({"side": side, "id": scene.id, "datetime": scene.datetime.isoformat(), **files})
+            written.append(SceneFile(side=side, id=scene.id, datetime=scene.datetime.isoformat(), **files))
     return written
 
 
 def _write_scene(
-    staging: Path, source: Source, side: str, scene: Scene, files: Mapping[str, str], progress: Progress
+    staging: Path, source: Source, side: Side, scene: Scene, files: Mapping[str, str], progress: Progress
 ) -> None:
     geobox, name = source.geobox, files["image"].replace("/", "_").removesuffix(".tif")
     plan = _plan(source, [item.id for item in scene.granules])

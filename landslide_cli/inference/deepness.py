@@ -13,11 +13,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
+import rasterio
+from odc.geo.geobox import GeoBox
 
 from landslide_cli.card import DEEPNESS_KEY, ModelCard
-from landslide_cli.errors import InputError, ModelError
+from landslide_cli.errors import InputError, ModelError, needs_extra
+from landslide_cli.event.folder import Event
+from landslide_cli.event.products import DEEPNESS, PRODUCTS, Product
 from landslide_cli.files import atomic
-from landslide_cli.geo.bands import TERRAIN_BANDS
+from landslide_cli.geo.bands import NODATA, TERRAIN_BANDS
+from landslide_cli.geo.fill import fill_unobserved
+from landslide_cli.geo.vrt import StackBand, write_stack
+from landslide_cli.inference.engines import OnnxEngine, run_file
+from landslide_cli.inference.parity import example_inputs
 
 if TYPE_CHECKING:
     import onnx
@@ -78,10 +86,7 @@ def write_single_input(model: Path, card: ModelCard, out: Path) -> None:
     try:
         import onnx
     except ModuleNotFoundError as error:
-        raise InputError(
-            "onnx is not installed, without which no model can be rebuilt for Deepness; "
-            "install it with `pip install 'landslide[deepness]'`"
-        ) from error
+        raise InputError(needs_extra("a model for the QGIS plugin Deepness", "onnx", "deepness")) from error
     from onnx import TensorProto, helper, numpy_helper
 
     proto = onnx.load(model)
@@ -161,3 +166,69 @@ def _nodes(card: ModelCard) -> "tuple[list[onnx.NodeProto], list[onnx.NodeProto]
     nodes.clear()
     node("Where", [clear, "probability", "deepness.zero"], OUTPUT)
     return before, nodes, constants
+
+
+def largest_difference(engine: OnnxEngine, path: Path) -> float:
+    """Compare the plugin's model with its source, on windows with holes in the images and in the terrain.
+
+    Args:
+        engine: the source.
+        path: the model for the plugin.
+
+    Returns:
+        The largest difference in probability.
+    """
+    card = engine.card
+    inputs = example_inputs(len(card.bands), card.tile_px)
+    inputs |= {side: np.rint(inputs[side]) for side in ("pre", "post")}
+    hidden, unknown = (np.zeros((card.tile_px, card.tile_px), bool) for _ in range(2))
+    third = card.tile_px // 3
+    hidden[:third, third:] = True
+    unknown[-third:, :third] = True
+    clear = ~hidden & ~(unknown & card.terrain)
+    seen = {side: np.stack([fill_unobserved(window, clear) for window in inputs[side]]) for side in ("pre", "post")}
+    seen["terrain"] = np.stack([fill_unobserved(window, ~unknown) for window in inputs["terrain"]])
+    expected = engine.run(seen) * clear
+    stored = {side: np.where(hidden, NODATA, inputs[side]) for side in ("pre", "post")}
+    if card.terrain:
+        stored["terrain"] = np.where(unknown, np.nan, inputs["terrain"])
+    stack = np.concatenate(list(stored.values()), axis=1).astype(np.float32) / np.float32(FACTOR)
+    return float(np.abs(run_file(path, {INPUT: stack}) - expected).max())
+
+
+def write_event_stack(event: Event, card: ModelCard, name: str) -> Path:
+    """Write the raster that the plugin reads, and list it in the record of the event.
+
+    Args:
+        event: the event.
+        card: card of the model.
+        name: name of the model file without its suffix.
+
+    Returns:
+        The raster, a VRT in the event folder.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    product = Product(
+        f"{DEEPNESS}/{name}.vrt", f"What the QGIS plugin Deepness reads for {name}.onnx", "application/xml", ("data",)
+    )
+    path = event.folder / product.file
+    with rasterio.open(event.path("clear")) as clear:
+        geobox = GeoBox.from_rio(clear)
+    files = {key: f"../{PRODUCTS[key].file}" for key in ("pre", "post", "terrain", "clear")}
+    bands = []
+    for channel in channels(card):
+        side, _, band = channel.partition(" ")
+        if channel in TERRAIN_BANDS:
+            source = (files["terrain"], TERRAIN_BANDS.index(channel) + 1)
+            bands.append(StackBand(channel, "float32", float("nan"), source))
+        elif band in event.bands:
+            source = (files[side], event.bands.index(band) + 1)
+            bands.append(StackBand(channel, "uint16", NODATA, source, files["clear"]))
+        else:
+            # One that the model can do without.
+            bands.append(StackBand(channel, "uint16", NODATA, None))
+    write_stack(path, geobox, bands)
+    event.add(f"{DEEPNESS}_{name}", product)
+    return path

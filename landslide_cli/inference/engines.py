@@ -9,23 +9,24 @@ from ctypes.util import find_library
 from importlib.util import find_spec
 from pathlib import Path
 from queue import SimpleQueue
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from landslide_cli.card import ModelCard
-from landslide_cli.errors import InputError, ModelError
+from landslide_cli.config import Device
+from landslide_cli.errors import InputError, ModelError, needs_extra
 from landslide_cli.geo.bands import TERRAIN_BANDS
 from landslide_cli.inference.mixed import Part, parts
 
-log = logging.getLogger("landslide.predict")
+log = logging.getLogger(__name__)
 
 Inputs = Mapping[str, NDArray[np.float32]]
 
-ENGINES: Final = ("tensorrt", "cuda", "openvino-bf16", "openvino-mixed", "openvino", "cpu")
+DEVICES: Final[tuple[str, ...]] = get_args(Device)
+ENGINES: Final = DEVICES[1:]
 """Fastest first. The last is ONNX Runtime in float32 on the processor, the reference that all others must match."""
-DEVICES: Final = ("auto", *ENGINES)
 REDUCED: Final = ("tensorrt", "openvino-bf16", "openvino-mixed")
 """Engines that compute with fewer bits: they may change a map, and are not used untried."""
 POINT: Final = 0.01
@@ -91,6 +92,7 @@ class OnnxEngine:
         if self._session.get_providers()[0] != _PROVIDERS[provider]:
             raise ModelError(f"ONNX Runtime cannot use {provider} here; give another --device")
         self.card = ModelCard.from_metadata(self._session.get_modelmeta().custom_metadata_map, str(path))
+        self.path = path
         self.provider = provider
         self._names = [value.name for value in self._session.get_inputs()]
         _check_inputs(self._names, self.card, path)
@@ -260,7 +262,7 @@ def _why_no_gpu(name: str) -> str | None:
 
 def _why_no_openvino(name: str) -> str | None:
     if find_spec("openvino") is None:
-        return 'not installed; pip install "landslide[openvino]"'
+        return needs_extra("this engine", "openvino", "openvino")
     # In 3 of 13 processes with both, what OpenVINO compiled answered wrongly, by up to 99 points (OpenVINO 2026.4,
     # torch 2.14); others with both ended in a segmentation fault. Without torch it happened once in some 20, on a busy
     # machine: engines are tried on windows of the event before they are used.
@@ -300,20 +302,39 @@ def difference(engine: Engine, samples: Iterable[Inputs], answers: Iterable[NDAr
 
 
 def open_model(path: Path, device: str = "auto", samples: Iterable[Inputs] | None = None) -> Engine:
-    """Load the model `path` into the fastest engine that gives the reference's map, or into the one named.
+    """Load the model `path` into an engine; see `choose_engine`.
 
     Args:
         path: the model.
         device: one of `DEVICES`.
-        samples: windows to try on. `auto` passes over an engine that differs by more than `POINT` anywhere in them, and
-            without samples over all of `REDUCED`. An engine asked for by name is used, with a warning if it differs.
+        samples: windows to try engines on.
+
+    Returns:
+        The engine.
 
     Raises:
         InputError: the device is unknown.
         ModelError: the file is no ONNX model, has no card, or not the inputs its card promises.
     """
-    check_device(device)
-    reference = OnnxEngine(path)
+    if device not in DEVICES:
+        raise InputError(f"--device {device!r} is unknown; use {', '.join(DEVICES)}")
+    return choose_engine(OnnxEngine(path), device, samples)
+
+
+def choose_engine(reference: OnnxEngine, device: str, samples: Iterable[Inputs] | None = None) -> Engine:
+    """Return the fastest engine that gives the same map as the reference, or the engine named.
+
+    Args:
+        reference: the model in ONNX Runtime on the processor.
+        device: one of `DEVICES`.
+        samples: windows to try engines on. `auto` passes over an engine that differs by more than `POINT` anywhere in
+            them; without samples it passes over all of `REDUCED`. An engine that is named is used, with a warning if
+            it differs.
+
+    Returns:
+        The engine; the reference where no other can be used.
+    """
+    path = reference.path
     tried = list(samples or ())
     answers: list[NDArray[np.float32]] = []
     for name in ENGINES if device == "auto" else (device,):
@@ -338,16 +359,6 @@ def open_model(path: Path, device: str = "auto", samples: Iterable[Inputs] | Non
         log.warning("%s would change the map by up to %.1f percent points: not used", name, 100 * apart)
         del engine  # Its memory is given back before the next one is loaded.
     return reference
-
-
-def check_device(device: str) -> None:
-    """Refuse what is none of `DEVICES`.
-
-    Raises:
-        InputError: it is not.
-    """
-    if device not in DEVICES:
-        raise InputError(f"--device {device!r} is unknown; use {', '.join(DEVICES)}")
 
 
 def _check_inputs(names: list[str], card: ModelCard, path: Path) -> None:

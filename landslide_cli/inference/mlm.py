@@ -1,9 +1,13 @@
 """A model as a STAC Item, by which catalogs and other programs find and run it (Machine Learning Model extension)."""
 
+import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Final
 
 from landslide_cli.card import ModelCard
+from landslide_cli.event.dates import now
+from landslide_cli.files import atomic, sha256_of
 from landslide_cli.geo.bands import TERRAIN_BANDS
 
 SCHEMA: Final = "https://stac-extensions.github.io/mlm/v1.5.0/schema.json"
@@ -91,3 +95,18 @@ def _tensor(card: ModelCard, channels: int) -> Mapping[str, Any]:
         "dim_order": ["batch", "channel", "height", "width"],
         "data_type": "float32",
     }
+
+
+def write_item(card: ModelCard, model: Path) -> None:
+    """Write the STAC Item of a model file beside it, as `<name>.json`.
+
+    Args:
+        card: card of the model.
+        model: the file.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    item = model_item(card, f"./{model.name}", model.stat().st_size, sha256_of(model), now())
+    with atomic(model.with_suffix(".json")) as temporary:
+        temporary.write_text(json.dumps(item, indent=2) + "\n", encoding="utf-8")

@@ -8,7 +8,7 @@ from typing import TypeVar
 Item = TypeVar("Item")
 
 
-def ahead(source: Iterator[Item], depth: int = 1) -> Generator[Item, None, None]:
+def prefetch(source: Iterator[Item], depth: int = 1) -> Generator[Item, None, None]:
     """Yield what `source` yields, in order, made in a thread of its own, at most `depth` items ahead of their use.
 
     An error of `source` is raised where its item would have come.

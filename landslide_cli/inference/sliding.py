@@ -12,9 +12,12 @@ from numpy.typing import NDArray
 from landslide_cli.geo.bands import NOT_ANALYSED
 from landslide_cli.geo.fill import fill_unobserved
 from landslide_cli.inference.engines import Engine
-from landslide_cli.inference.prefetch import ahead
+from landslide_cli.inference.prefetch import prefetch
 from landslide_cli.inference.reader import Strip
 from landslide_cli.inference.tiles import ramps, starts
+
+SAMPLES = 3
+"""Windows to try engines on."""
 
 STEPS = 2**20
 """Probabilities are rounded to whole steps of 1/STEPS: with weights of 1/PARTS every sum of them is exact in float64,
@@ -112,7 +115,7 @@ def predict(
     # Rows of the window row under work, columns from the first window on.
     blended = np.zeros((tile, lefts[-1] - lefts[0] + tile))
     # Three at work at once: one reads and prepares, one runs the engine, and this one blends.
-    for made in ahead(_answers(ahead(_batches(reader, tops, lefts, tile, batch), BATCHES_AHEAD), engine)):
+    for made in prefetch(_answers(prefetch(_batches(reader, tops, lefts, tile, batch), BATCHES_AHEAD), engine)):
         if isinstance(made, _Answer):
             for column, probability in zip(made.columns, made.probability[:, 0], strict=True):
                 at = lefts[column] - lefts[0]

@@ -14,7 +14,7 @@ SYMMETRIES: Final = tuple((quarters, mirrored) for mirrored in (False, True) for
 """Of a square: quarter turns counter-clockwise, after mirroring east and west or not."""
 
 
-class Symmetric:
+class TtaEngine:
     """An engine that averages another one over `SYMMETRIES`; windows must be square."""
 
     def __init__(self, engine: Engine) -> None:

@@ -1,4 +1,4 @@
-"""TODO."""
+"""Two maps, or a map and an inventory: each is read as a side, and the sides are compared."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -16,6 +16,7 @@ from shapely.geometry.base import BaseGeometry
 
 from landslide_cli.errors import InputError
 from landslide_cli.event.folder import Event
+from landslide_cli.event.records import ChangesRecord, OutlineOptions
 from landslide_cli.geo.aoi import utm_at
 from landslide_cli.geo.bands import NOT_ANALYSED
 from landslide_cli.geo.rasters import BLOCK_PX
@@ -25,8 +26,6 @@ from landslide_cli.mapping.formats import Layer
 
 DOUBT: Final = 0.5
 """A landslide that a map lacks is doubtful if the map gives its ground this much of its threshold on average."""
-
-
 OPTIONS: Final = {
     "fetch": {"clouds": "cloud mask"},
     "predict": {
@@ -67,28 +66,36 @@ class Changes:
     since: int = 0
     """The number of the version that the event is compared with."""
 
-    def record(self) -> dict[str, Any]:
-        """Return what is remembered of it."""
+    def record(self) -> ChangesRecord:
+        """Return what the event's record keeps of it."""
         areas = {change: round(area, 1) for change, area in self.areas_m2.items()}
         return {"since": self.since, "counts": self.counts, "areas_m2": areas, "differences": self.differences}
 
 
-def changes_since(before: Event, after: Event, outlined: Mapping[str, Any]) -> Changes:
-    """Compare the map in the folder of an event, of which `outlined` is to be recorded, with an earlier one of it.
+def changes_since(before: Event, after: Event, outlined: OutlineOptions) -> Changes:
+    """Compare a new map with an earlier one of the same event.
+
+    Args:
+        before: the earlier version, with a map.
+        after: the event with the new outlines, which are not on record yet.
+        outlined: what the new outlines depend on.
+
+    Returns:
+        The changes.
 
     Raises:
         InputError: one of the maps cannot be read.
     """
-    found = compare_sides(_of_event(before, before.step("vectorize")), _of_event(after, outlined))
+    found = compare_sides(_of_event(before, before.mapped[1]), _of_event(after, outlined))
     return replace(found, since=before.version)
 
 
-def told(differences: Mapping[str, tuple[Any, Any]]) -> str:
+def differences_in_words(differences: Mapping[str, tuple[Any, Any]]) -> str:
     """Return the options in which maps differ as one line."""
-    return "; ".join(f"{name} {_said(a)}, then {_said(b)}" for name, (a, b) in differences.items())
+    return "; ".join(f"{name} {_in_words(a)}, then {_in_words(b)}" for name, (a, b) in differences.items())
 
 
-def _said(value: Any) -> str:
+def _in_words(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else "none" if value is None else str(value)[:40]
 
 
@@ -111,7 +118,7 @@ def _differences(before: Side, after: Side) -> dict[str, tuple[Any, Any]]:
         return {}
     pairs = {name: (before.options.get(name), after.options.get(name)) for name in after.options}
     unlike = {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
-    # Of another model it goes without saying that its file is another.
+    # Another model always has another file.
     spare = ("model version", "model file") if "model" in unlike else ()
     return {name: pair for name, pair in unlike.items() if name not in spare}
 
@@ -122,19 +129,15 @@ def read_side(path: Path) -> Side:
         polygons, ids = _polygons(path)
         return Side(path, polygons, np.empty(0, dtype=object), ids)
     event = Event.open(path)
-    if not event.has("landslides"):
-        raise InputError(f"{path} has no landslides; run `landslide vectorize {path}` first")
-    return _of_event(event, event.step("vectorize"))
+    return _of_event(event, event.mapped[1])
 
 
-def _of_event(event: Event, outlined: Mapping[str, Any]) -> Side:
-    steps = {
-        "fetch": event.step("fetch")["parameters"], "predict": event.step("predict"), "vectorize": outlined
-    }  # fmt: skip
-    options = {
-        "event date": event.event_date,
-        **{word: steps[step].get(key) for step, names in OPTIONS.items() for key, word in names.items()},
-    }
+def _of_event(event: Event, outlined: OutlineOptions) -> Side:
+    predicted = event.predicted
+    options: dict[str, Any] = {"event date": event.event_date}
+    options |= {word: event.fetched.parameters.get(key) for key, word in OPTIONS["fetch"].items()}
+    for step, names in ((predicted, OPTIONS["predict"]), (outlined, OPTIONS["vectorize"])):
+        options |= {word: getattr(step, key, None) for key, word in names.items()}
     polygons, ids = _polygons(event.path("landslides"))
     return Side(event.folder, polygons, _polygons(event.path("not_analysed"))[0], ids, event, options)
 
@@ -147,7 +150,7 @@ def _metric(before: Side, after: Side) -> str:
     """Return the CRS of an event of the two, or the UTM zone in which the first polygon lies."""
     for event in (after.event, before.event):
         if event is not None:
-            return str(event.properties["proj:code"])
+            return event.crs
     first = next((polygon for side in (before, after) for polygon in side.polygons), None)
     return "EPSG:32631" if first is None else utm_at(first.centroid.x, first.centroid.y)
 

@@ -7,7 +7,6 @@ import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
-from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final
@@ -21,13 +20,10 @@ from pyproj import Transformer
 from shapely.geometry import MultiPolygon, mapping
 from shapely.geometry.base import BaseGeometry
 
-from landslide_cli.errors import InputError
+from landslide_cli.config import Format
 from landslide_cli.files import atomic
 from landslide_cli.mapping.styles import style
 from landslide_cli.mapping.text import plain
-
-FORMATS: Final = ("flatgeobuf", "geoparquet", "shapefile", "kml", "csv")
-"""What `write_as` can write; GeoParquet with pyarrow alone."""
 
 _SHORT: Final = {
     "slope_mean_deg": "slope_deg", "aspect_mean_deg": "aspect_deg", "elevation_mean_m": "elev_m",
@@ -59,21 +55,6 @@ class Layer:
     """The attributes of each polygon."""
 
 
-def named_formats(text: str) -> list[str]:
-    """Return the formats of `write_as` that a text names, separated by commas.
-
-    Raises:
-        InputError: one is unknown, or needs what is not installed.
-    """
-    names = [name.strip() for name in text.split(",") if name.strip()]
-    for name in names:
-        if name not in FORMATS:
-            raise InputError(f"--formats {name} is unknown; use {', '.join(FORMATS)}")
-    if "geoparquet" in names and find_spec("pyarrow") is None:
-        raise InputError('--formats geoparquet needs pyarrow; run: pip install "landslide[parquet]"')
-    return names
-
-
 def write_geojson(layer: Layer, path: Path, *, styled: bool = True) -> None:
     """Write GeoJSON by RFC 7946: WGS 84, seven decimals, outer rings counter-clockwise; beside it its style for QGIS.
 
@@ -100,8 +81,8 @@ def write_geopackage(layers: Sequence[Layer], path: Path, *, styled: bool = True
             _write_styles(layers, temporary)
 
 
-def write_as(kind: str, layer: Layer, path: Path) -> None:
-    """Write a layer in one of `FORMATS`; all but shapefile and GeoParquet in WGS 84.
+def write_as(kind: Format, layer: Layer, path: Path) -> None:
+    """Write a layer in one of the formats of `config.Format`; all but shapefile and GeoParquet in WGS 84.
 
     Raises:
         OutputError: it cannot be written.

@@ -1,4 +1,4 @@
-"""TODO."""
+"""The layers of a map, from the map of probability: landslides, what was not analysed, the AOI and the scenes."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,6 +15,7 @@ from shapely.geometry import box
 from shapely.geometry.base import BaseGeometry
 
 from landslide_cli.config import VectorizeConfig
+from landslide_cli.errors import InputError
 from landslide_cli.event.folder import Event
 from landslide_cli.geo.bands import GSD_M, NOT_ANALYSED
 from landslide_cli.geo.grids import inside
@@ -33,9 +34,7 @@ from landslide_cli.mapping.polygons import AREA_TOLERANCE, Regions, clipped, fin
 from landslide_cli.progress import Progress
 
 CACHE_BYTES: Final = 128 * 2**20
-"""Of GDAL: strips are read once, and what it keeps of them would be a twentieth of the machine's memory."""
-
-
+"""GDAL's cache: strips are read once, and its default keeps a twentieth of the machine's memory."""
 UTM_DISTORTION: Final = 0.003
 """By how much a pixel of 100 m2 may be smaller on the ellipsoid, at the edge of a zone and a little beyond."""
 
@@ -43,7 +42,23 @@ UTM_DISTORTION: Final = 0.003
 def event_layers(
     event: Event, config: VectorizeConfig, threshold: float, areas: NDArray[np.object_] | None, progress: Progress
 ) -> tuple[Layer, Layer, Layer]:
-    """Return the landslides outside of `areas`, what was not analysed, and the AOI."""
+    """Return the landslides outside of `areas`, what was not analysed, and the AOI.
+
+    Args:
+        event: an event with a map of probability.
+        config: how to outline.
+        threshold: a pixel is a landslide from this probability on, 0..1.
+        areas: (N,) polygons in which nothing is mapped, WGS 84; None for none.
+        progress: called with each step and the share done.
+
+    Returns:
+        The layers `landslides`, `not_analysed` and `aoi`, in the CRS of the event.
+
+    Raises:
+        InputError: the map was made by an unknown model.
+    """
+    if (predicted := event.predicted) is None:
+        raise InputError(f"{event.folder} has no prediction on record; run `landslide predict {event.folder}` first")
     progress("drawing what was not analysed", 0)
     with rasterio.open(event.path("probability")) as source:
         percent, transform, crs = source.read(1), source.transform, source.crs.to_string()
@@ -67,7 +82,7 @@ def event_layers(
     progress("describing them", 0.5)
     pixels = _pixels(event, regions, percent, analysed)
     times = _times(event, "pre"), _times(event, "post")
-    facts = {"event_date": event.event_date, "model": event.step("predict")["model"]}
+    facts = {"event_date": event.event_date, "model": predicted.model}
     records = landslide_attributes(pixels, polygons, crs, area, times, facts)
     landslides = Layer("landslides", crs, LANDSLIDE_FIELDS, polygons, records)
     (area_m2,) = ellipsoidal_area_m2([area], crs)
@@ -126,11 +141,11 @@ def _large(
 
 def _times(event: Event, side: str) -> dict[int, str | None]:
     """Return the time of each scene by its number in `sources.tif`: its granules share one."""
-    return {scene["source"]: scene["datetime"] for scene in event.scenes if scene["side"] == side}
+    return {scene.get("source", 1): scene["datetime"] for scene in event.scenes if scene["side"] == side}
 
 
 def scene_layer(event: Event, crs: str) -> Layer:
-    """Return the footprints of the images; an image at hand has that of the event's grid."""
+    """Return the footprints of the images; one of your own images has that of the event's grid."""
     with rasterio.open(event.path("clear")) as source:
         grid = box(*source.bounds)
     footprints = [

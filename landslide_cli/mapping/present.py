@@ -12,7 +12,7 @@ from landslide_cli.event.folder import Event
 from landslide_cli.event.products import PRODUCTS
 from landslide_cli.geo.bands import CLEAR, NODATA, TRUE_COLOUR
 from landslide_cli.mapping.attributes import ellipsoidal_area_m2
-from landslide_cli.mapping.compare import Changes, told
+from landslide_cli.mapping.compare import Changes, differences_in_words
 from landslide_cli.mapping.formats import Layer
 from landslide_cli.mapping.print_sheet import write_sheet
 from landslide_cli.mapping.qgis import RasterLayer, VectorLayer, write_project
@@ -64,13 +64,14 @@ def _write_project(event: Event, *vectors: Layer) -> None:
 
 
 def _write_report(event: Event, landslides: Layer, not_analysed: Layer, aoi: Layer, changes: Changes | None) -> None:
-    step, area = event.step("predict"), aoi.polygons[0]
+    step, area = event.predicted, aoi.polygons[0]
+    assert step is not None
     assert area is not None
     model = {
-        "model": f"{step['model']} {step.get('model_version', '')}".strip(),
-        "threshold": f"{step['threshold']:g}",
-        "learned from": step.get("training_data") or "not stated",
-        **{name.replace("_", " "): f"{score:.3g}" for name, score in (step.get("scores") or {}).items()},
+        "model": f"{step.model} {step.model_version}".strip(),
+        "threshold": f"{step.threshold:g}",
+        "learned from": step.training_data or "not stated",
+        **{name.replace("_", " "): f"{score:.3g}" for name, score in step.scores.items()},
     }
     with rasterio.open(event.path("clear")) as source:
         transform, size = source.transform, source.shape
@@ -85,7 +86,7 @@ def _write_report(event: Event, landslides: Layer, not_analysed: Layer, aoi: Lay
         shape_px=size,
         totals=totals(landslides, not_analysed, aoi),
         model=model,
-        limits=step.get("limits") or "Of this model it is not known what it cannot do. Look at the images.",
+        limits=step.limits or "The limits of this model are not known. Look at the images.",
         scenes=event.scenes,
         pre_date=event.dates("pre") or "date unknown",
         post_date=event.dates("post") or "date unknown",
@@ -124,7 +125,7 @@ def _change_totals(changes: Changes) -> dict[str, str]:
         if count
     }
     totals = totals or {"landslides": "none on either map"}
-    return totals | ({"other options": told(changes.differences)} if changes.differences else {})
+    return totals | ({"other options": differences_in_words(changes.differences)} if changes.differences else {})
 
 
 def _picture(event: Event, side: str) -> NDArray[np.uint8]:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from matplotlib.path import Path as Outline
 
-log = logging.getLogger("landslide.sheet")
+log = logging.getLogger(__name__)
 
 SIZE_MM: Final = (420, 297)
 """A3, lying. All lengths are in millimetres of the paper, from its upper left corner."""

@@ -127,19 +127,13 @@ def prepare_event(source: EventSource, config: PrepareConfig, masks: Path, progr
 
 def _images(event: Event) -> dict[str, dict[str, Any]]:
     """Return the images to pair, each with its side and the raster that tells where it does not show the ground."""
-    scene_files = event.step("fetch").get("scene_files")
+    scene_files = event.fetched.scene_files
     if not scene_files:
         return {
             PRODUCTS[side].file: {"side": side, "unseen": PRODUCTS["sources"].file, "channel": channel}
             for channel, side in enumerate(SIDES, 1)
         }
-    try:
-        return {f["image"]: {"side": f["side"], "unseen": f["unseen"], "channel": 1} for f in scene_files}
-    except KeyError as error:
-        raise InputError(
-            f"the record of {event.folder} does not tell the {error} of its scenes: it was fetched by another version; "
-            "fetch the event again"
-        ) from error
+    return {file.image: {"side": file.side, "unseen": file.unseen, "channel": 1} for file in scene_files}
 
 
 def _burn(

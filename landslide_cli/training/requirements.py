@@ -1,31 +1,36 @@
-"""TODO."""
+"""What training needs of the machine: packages, and a GPU if one is asked for."""
 
 from importlib.util import find_spec
+from typing import get_args
 
-from landslide_cli.errors import InputError
-
-TORCH_DEVICES = ("auto", "cuda", "cpu")
+from landslide_cli.config import TorchDevice
+from landslide_cli.errors import InputError, needs_extra
 
 
 def require_training() -> None:
-    """Make sure that what trains is installed.
+    """Make sure that the packages for training are installed.
 
     Raises:
-        InputError: it is not.
+        InputError: they are not.
     """
-    # Found, not imported: that takes seconds, in which a mistake in an option would stay untold.
-    if not all(find_spec(name) for name in ("torch", "lightning", "segmentation_models_pytorch")):
-        raise InputError("training needs torch and lightning; run: pip install 'landslide[train]'")
+    # Found, not imported: an import takes seconds, and an error in an option should be reported at once.
+    missing = [name for name in ("torch", "lightning", "segmentation_models_pytorch") if not find_spec(name)]
+    if missing:
+        raise InputError(needs_extra("training", missing[0], "train"))
 
 
 def require_device(device: str) -> None:
-    """Refuse a device that is not there.
+    """Refuse a device that torch cannot use.
+
+    Args:
+        device: what the user asked for.
 
     Raises:
-        InputError: it is unknown, or no GPU can be used.
+        InputError: the device is unknown to torch, or there is no GPU.
     """
-    if device not in TORCH_DEVICES:
-        raise InputError(f"--device {device} is unknown; give {', '.join(TORCH_DEVICES)}")
+    known = get_args(TorchDevice)
+    if device not in known:
+        raise InputError(f"--device {device} is unknown for a network in torch; use {', '.join(known)}")
     if device == "cuda":
         import torch
 

@@ -23,6 +23,8 @@ LAST: Final = "last.ckpt"
 BEST: Final = "best.ckpt"
 """The weights of the epoch with the lowest validation loss (paper, section 4)."""
 METRICS: Final = "metrics.csv"
+FORMER_NAMES: Final = {"averaging": "ema"}
+"""What fields of a recipe were called in runs of earlier versions."""
 
 
 def write_record(run: Path, recipe: Recipe, dataset: Path, facts: Mapping[str, Any]) -> None:
@@ -48,7 +50,8 @@ def read_record(run: Path) -> tuple[Recipe, Mapping[str, Any]]:
     try:
         record: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         known = {f.name for f in fields(Recipe)}
-        values = {key: value for key, value in record["recipe"].items() if key in known}
+        recorded = {FORMER_NAMES.get(key, key): value for key, value in record["recipe"].items()}
+        values = {key: value for key, value in recorded.items() if key in known}
         return Recipe(**{**values, "bands": tuple(values["bands"])}), record
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(f"{path} is not the record of a run ({error!r}); train again") from error

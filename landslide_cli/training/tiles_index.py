@@ -10,7 +10,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from landslide_cli.errors import InputError
+from landslide_cli.errors import InputError, needs_extra
 from landslide_cli.event.folder import Event
 from landslide_cli.files import atomic
 
@@ -156,7 +156,7 @@ class TrainingSet:
 
 def fetched(event: Event) -> str:
     """Return when an event was fetched: what tells it from a later one in the same folder."""
-    return str(event.step("fetch").get("datetime"))
+    return event.fetched.datetime
 
 
 def read_record(folder: Path) -> Mapping[str, Any]:
@@ -227,4 +227,4 @@ def require_pyarrow() -> tuple[Any, Any]:
     try:
         return import_module("pyarrow"), import_module("pyarrow.parquet")
     except ImportError as error:
-        raise InputError("training sets need pyarrow; run: pip install 'landslide[train]'") from error
+        raise InputError(needs_extra("a training set", "pyarrow", "train")) from error

@@ -22,7 +22,7 @@ from landslide_cli.training.dataset import EpochSampler, PairWindows, Sample
 from landslide_cli.training.module import ChangeModule
 from landslide_cli.training.runs import BEST, LAST, best_row, read_state, write_metrics
 
-log = logging.getLogger("landslide.train")
+log = logging.getLogger(__name__)
 
 Progress = Callable[[str, float], None]
 PICTURED = 8
@@ -72,10 +72,10 @@ def fit(
     shown = plots.spread_out(validation.windows, PICTURED, validation.training_set.window_px)
     titles = plots.window_titles(validation.windows.take(shown))
     callbacks: list[Callback] = []
-    if recipe.averaging:
+    if recipe.ema:
         # By itself it averages where the network is before Lightning moves it to the GPU: on the processor.
         where = "cuda" if on_gpu else None
-        callbacks = [WeightAveraging(device=where, multi_avg_fn=_moving_average(recipe.averaging))]
+        callbacks = [WeightAveraging(device=where, multi_avg_fn=_moving_average(recipe.ema))]
     keeper = _Keeper(run, next(iter(DataLoader(Subset(validation, shown.tolist()), len(shown)))), titles, progress)
     with _quiet(), _clear_errors(batch):
         trainer = Trainer(

@@ -18,7 +18,7 @@ from shapely.geometry.base import BaseGeometry
 from landslide_cli.errors import InputError
 from landslide_cli.geo.vectors import read_layers
 
-log = logging.getLogger("landslide.prepare")
+log = logging.getLogger(__name__)
 
 _DATE = re.compile(r"(\d{4})([-/]?)(\d{2})\2(\d{2})(?!\d)")
 _SHAPEFILE = (".shp", ".shx", ".dbf", ".prj", ".cpg")

@@ -7,11 +7,11 @@ from typing import Any
 
 from landslide_cli.config import CompareConfig
 from landslide_cli.errors import InputError
-from landslide_cli.mapping.compare import compare_sides, read_side, told
+from landslide_cli.mapping.compare import compare_sides, differences_in_words, read_side
 from landslide_cli.mapping.formats import write_geojson
 from landslide_cli.progress import Progress, silent
 
-log = logging.getLogger("landslide.compare")
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +29,15 @@ class CompareSummary:
     out: Path | None
 
 
-def compare_maps(config: CompareConfig, progress: Progress = silent) -> CompareSummary:
-    """Compare two maps; write `config.out`, a styled GeoJSON of both maps' landslides with what became of each.
+def compare(config: CompareConfig, progress: Progress = silent) -> CompareSummary:
+    """Compare two maps; write `config.out`, a styled GeoJSON with the landslides of both and the kind of change.
+
+    Args:
+        config: what is wanted.
+        progress: called with each step and the share done.
+
+    Returns:
+        Counts and areas by kind of change.
 
     Raises:
         InputError: a map is neither an event folder with landslides nor a vector file of polygons, or they are of
@@ -38,13 +45,16 @@ def compare_maps(config: CompareConfig, progress: Progress = silent) -> CompareS
         OutputError: the file cannot be written.
     """
     if config.out and config.out.suffix.lower() not in (".geojson", ".json"):
-        raise InputError(f"--out {config.out} is no GeoJSON; give a name that ends in .geojson")
+        raise InputError(f"--out {config.out} must be the name of a file that ends in .geojson")
     progress("reading", 0)
     before, after = (read_side(path) for path in (config.before, config.after))
     progress("comparing", 0.3)
     found = compare_sides(before, after)
     if found.differences:
-        log.warning("the maps were made with different options, which changes may come of: %s", told(found.differences))
+        log.warning(
+            "the maps were made with different options, which can cause changes: %s",
+            differences_in_words(found.differences),
+        )
     if config.out:
         progress("writing", 0.8)
         write_geojson(found.layer, config.out)

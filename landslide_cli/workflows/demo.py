@@ -65,7 +65,7 @@ def agreement(event: Event, truth: Path) -> tuple[float, float, float]:
         event: predicted.
         truth: raster, 1 = landslide, on any grid.
     """
-    threshold = event.step("predict")["threshold"]
+    threshold = event.mapped[0].threshold
     with rasterio.open(event.path("probability")) as predicted, rasterio.open(truth) as reference:
         percent = predicted.read(1)
         with WarpedVRT(

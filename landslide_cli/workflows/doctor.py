@@ -31,10 +31,9 @@ from landslide_cli.inference.engines import (
 )
 from landslide_cli.inference.models import check_suits, find_model, shipped_models, windows_per_call
 from landslide_cli.inference.reader import EventReader
-from landslide_cli.inference.sliding import busiest
+from landslide_cli.inference.sliding import SAMPLES, busiest
 from landslide_cli.progress import Progress, silent
 from landslide_cli.simulation.spectra import SPECTRA, Material
-from landslide_cli.workflows.predict import SAMPLES
 
 MEASURE_S: Final = 3.0
 """How long each engine is measured."""

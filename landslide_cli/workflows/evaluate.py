@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from landslide_cli.card import ModelCard
 from landslide_cli.config import EvaluateConfig
 from landslide_cli.errors import InputError
-from landslide_cli.inference.models import check_suits, check_threshold, open_engine
+from landslide_cli.inference.models import check_suits, load_model
 from landslide_cli.progress import Progress, silent
 from landslide_cli.training.evaluation_report import METRICS, EvaluateSummary, write_map, write_report
 from landslide_cli.training.mosaics import PAPER_THRESHOLD, Counted, Model, changes_of, mosaics, transform_of
@@ -36,11 +36,8 @@ def evaluate(config: EvaluateConfig, progress: Progress = silent) -> EvaluateSum
     require_training()
     from landslide_cli.training.metrics import PixelCounter
     from landslide_cli.training.objects import ObjectCounter
-    from landslide_cli.training.splits import SPLITS
     from landslide_cli.training.tiles_index import UNKNOWN, TrainingSet
 
-    if config.split not in SPLITS:
-        raise InputError(f"--split {config.split!r} is unknown; give {', '.join(SPLITS)}")
     training_set = TrainingSet.open(config.dataset)
     if not len(training_set.of_split(config.split)):
         held = ", ".join(sorted(set(training_set.windows.split.tolist()))) or "none"
@@ -114,7 +111,6 @@ def _threshold(
     from landslide_cli.training.metrics import PixelCounter
 
     if config.threshold is not None:
-        check_threshold(config.threshold)
         return config.threshold, "as given"
     validation = training_set.of_split("validation")
     if config.split == "validation" or not validation.landslide_px.sum():
@@ -199,7 +195,7 @@ def open_model(config: EvaluateConfig) -> Model:
             terrain=module.network.reads_terrain, threshold=PAPER_THRESHOLD,
         )  # fmt: skip
         return Model(card, module.probability, frozenset(record["events"]["train"]))
-    engine = open_engine(config.model, config.device, config.min_slope)
+    engine = load_model(config.model).engine(config.device, config.min_slope)
     return Model(engine.card, engine.run)
 
 

@@ -1,9 +1,7 @@
 """A trained network as an ONNX file, refused unless ONNX Runtime and torch agree."""
 
-import json
-import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,23 +11,16 @@ from numpy.typing import NDArray
 from landslide_cli.card import ModelCard
 from landslide_cli.config import ExportConfig
 from landslide_cli.errors import InputError, ModelError
-from landslide_cli.event.dates import now
-from landslide_cli.files import atomic, sha256_of
-from landslide_cli.geo.bands import BAND_GSD_M, GSD_M, REFLECTANCE_ONE
-from landslide_cli.inference.engines import OnnxEngine
-from landslide_cli.inference.mlm import model_item
-from landslide_cli.inference.models import check_threshold, check_tile
+from landslide_cli.files import atomic
+from landslide_cli.geo.bands import BAND_GSD_M, GSD_M
+from landslide_cli.inference.mlm import write_item
+from landslide_cli.inference.models import check_model_out, with_facts
+from landslide_cli.inference.parity import HALF_PARITY, PARITY, example_inputs, run_model
 from landslide_cli.progress import Progress, silent
 from landslide_cli.training.requirements import require_training
 
 if TYPE_CHECKING:
     from landslide_cli.training.export import SelfContained
-
-PARITY = 1e-4
-"""Largest difference in probability that a float32 export may show."""
-
-HALF_PARITY = 1e-2
-"""The same for an export that computes in half precision: as much as a step of `probability.tif`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +36,18 @@ class ExportSummary:
 
 
 def export(config: ExportConfig, progress: Progress = silent) -> ExportSummary:
-    """Write the best network of a run as a model that `predict` runs, or such a model with another card.
+    """Write the best network of a run as a model file that `predict` runs.
+
+    Args:
+        config: what is wanted.
+        progress: called with each step and the share done.
+
+    Returns:
+        What was written.
 
     Raises:
         InputError: there is no run, the file exists, or two options contradict each other.
-        ModelError: ONNX Runtime and torch differ too much, or the file is no model.
+        ModelError: ONNX Runtime and torch differ too much.
         OutputError: the file cannot be written.
     """
     require_training()
@@ -58,13 +56,14 @@ def export(config: ExportConfig, progress: Progress = silent) -> ExportSummary:
     from landslide_cli.training.export import SelfContained
     from landslide_cli.training.runs import best_row, best_scaling, open_run, read_metrics
 
-    check_out(config)
+    check_model_out(config.out, overwrite=config.overwrite)
     if config.half and config.eight_bits:
-        raise InputError("--half stores what it computes with, in sixteen bits; leave it or --eight-bits out")
-    if config.event and not config.deepness:
-        raise InputError(f"--event {config.event} is of use with --deepness only; leave it out")
-    if config.run.is_file() or config.run.suffix == ".onnx":
-        return _with_another_card(config)
+        raise InputError("--half stores the weights in sixteen bits, --eight-bits in eight; leave one of them out")
+    if config.run.is_file():
+        raise InputError(
+            f"{config.run} is a model already; give a run folder, or use `landslide weights card` for another card and "
+            "`landslide weights qgis` to take it into QGIS"
+        )
     module, record = open_run(config.run)
     history = read_metrics(config.run)
     scaling = best_scaling(config.run)
@@ -93,57 +92,6 @@ def export(config: ExportConfig, progress: Progress = silent) -> ExportSummary:
         card = with_facts(card, config.card)
     model = SelfContained(module.normalisation, module.network, scaling)
     return export_model(model, card, config.out, progress, half=config.half, eight_bits=config.eight_bits)
-
-
-def _with_another_card(config: ExportConfig) -> ExportSummary:
-    """Write a model file as it is but for what its card says."""
-    if not config.card or config.half or config.eight_bits:
-        raise InputError(
-            f"{config.run} is a model already; give a run folder, --card alone to let it say something else of itself, "
-            "or --deepness to take it into QGIS"
-        )
-    from landslide_cli.training.export import copy_onnx
-
-    card = replace(with_facts(OnnxEngine(config.run).card, config.card), name=config.out.stem)
-    with atomic(config.out) as temporary:
-        copy_onnx(config.run, temporary, card.to_metadata())
-    write_item(card, config.out)
-    return ExportSummary(config.out, config.out.stat().st_size / 1e6, difference=0.0, rounding=0.0)
-
-
-def check_out(config: ExportConfig) -> None:
-    """Refuse a file that must not be written.
-
-    Raises:
-        InputError: its name is none of a model, or it exists.
-    """
-    if config.out.suffix != ".onnx" or config.out.is_dir():
-        raise InputError(f"--out {config.out} must be the name of a file that ends in .onnx")
-    if config.out.exists() and not config.overwrite:
-        raise InputError(f"{config.out} exists; give --overwrite to replace it, or another --out")
-
-
-def with_facts(card: ModelCard, path: Path) -> ModelCard:
-    """Return `card` with what the TOML file `path` says; its `scores` are added to those of the run.
-
-    Raises:
-        InputError: the file cannot be read, says what only the run can know, or a value that cannot be.
-    """
-    try:
-        facts = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(f"--card {path} cannot be read as TOML ({error})") from error
-    kinds = {
-        "version": str, "training_data": str, "limits": str, "licence": str, "tile_px": int, "scores": dict,
-        "threshold": float,
-    }  # fmt: skip
-    wrong = [key for key, value in facts.items() if key not in kinds or not isinstance(value, kinds[key])]
-    if wrong:
-        raise InputError(f"--card {path}: {', '.join(wrong)} cannot be given; it may hold {', '.join(kinds)}")
-    check_threshold(facts.get("threshold"), f"--card {path}: threshold")
-    if "tile_px" in facts:
-        check_tile(facts["tile_px"], f"--card {path}: tile_px")
-    return replace(card, **{**facts, "scores": {**card.scores, **facts.get("scores", {})}})
 
 
 def export_model(
@@ -206,22 +154,11 @@ def write_checked(
         progress("exporting", 0)
         write_onnx(model, temporary, card.to_metadata(), len(card.bands), half=half)
         progress("comparing with torch", 0.8)
-        difference = float(np.abs(OnnxEngine(temporary).run(inputs) - _run(model, inputs)).max())
+        difference = float(np.abs(run_model(temporary, inputs) - _run(model, inputs)).max())
         if not difference <= limit:
             raise ModelError(f"the export differs from the network by {difference:.2g}, over {limit:g}; not written")
     write_item(card, out)
     return difference
-
-
-def write_item(card: ModelCard, model: Path) -> None:
-    """Write the STAC Item of a model file beside it, as `<name>.json`.
-
-    Raises:
-        OutputError: it cannot be written.
-    """
-    item = model_item(card, f"./{model.name}", model.stat().st_size, sha256_of(model), now())
-    with atomic(model.with_suffix(".json")) as temporary:
-        temporary.write_text(json.dumps(item, indent=2) + "\n", encoding="utf-8")
 
 
 def _run(model: "SelfContained", inputs: Mapping[str, NDArray[np.float32]]) -> NDArray[np.float32]:
@@ -232,21 +169,3 @@ def _run(model: "SelfContained", inputs: Mapping[str, NDArray[np.float32]]) -> N
         tensors = [torch.from_numpy(inputs[name]) for name in ("pre", "post", "terrain")]
         probability: NDArray[np.float32] = model(*tensors).numpy()
     return probability
-
-
-def example_inputs(bands: int, tile_px: int, count: int = 2, seed: int = 0) -> dict[str, NDArray[np.float32]]:
-    """Return made-up windows in the range of real ones, for comparing implementations."""
-    rng = np.random.default_rng(seed)
-    shape = (count, bands, tile_px, tile_px)
-    slope = rng.uniform(0, 60, (count, tile_px, tile_px))
-    aspect = rng.uniform(0, 2 * np.pi, (count, tile_px, tile_px))
-    # Flat ground has no aspect.
-    steep = slope >= 3
-    elevation = rng.uniform(0, 4000, (count, tile_px, tile_px))
-    return {
-        "pre": rng.uniform(1, 0.6 * REFLECTANCE_ONE, shape).astype(np.float32),
-        "post": rng.uniform(1, 0.6 * REFLECTANCE_ONE, shape).astype(np.float32),
-        "terrain": np.stack([elevation, slope * steep, np.sin(aspect) * steep, np.cos(aspect) * steep], axis=1).astype(
-            np.float32
-        ),
-    }

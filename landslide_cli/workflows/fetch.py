@@ -1,11 +1,9 @@
-"""Images and terrain of an event, from a STAC catalog or from files at hand, into an event folder."""
+"""Images and terrain of an event, from a STAC catalog or from your own files, into an event folder."""
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from time import perf_counter
-from typing import Any
 
 from odc.geo.geobox import GeoBox
 
@@ -14,12 +12,13 @@ from landslide_cli.errors import CatalogError, InputError, is_interrupt
 from landslide_cli.event.folder import Event, new_event
 from landslide_cli.event.placing import ITEM, VERSIONS, last_kept, put_in_place
 from landslide_cli.event.products import DEEPNESS, FETCHED, PRODUCTS, Product
+from landslide_cli.event.records import FetchRecord, SceneFile, SceneRecord
 from landslide_cli.event.stac import Raster
 from landslide_cli.files import remove, writing
 from landslide_cli.geo.bands import GSD_M, SIDES, Unseen
 from landslide_cli.imagery.clouds import DILATION_PX
 from landslide_cli.imagery.selection import event_moment, select
-from landslide_cli.imagery.sources import CatalogSource, FileSource, SceneError, Source, check_cloud_mask
+from landslide_cli.imagery.sources import CatalogSource, FileSource, SceneError, Source, require_cloud_mask
 from landslide_cli.imagery.staging import STAGING, assemble, read_side, target, write_every_scene, write_terrain
 from landslide_cli.imagery.traffic import downloaded_bytes
 from landslide_cli.progress import Progress, silent
@@ -30,7 +29,7 @@ class FetchSummary:
     """What `fetch` found."""
 
     event: Path
-    scenes: tuple[Mapping[str, Any], ...]
+    scenes: tuple[SceneRecord, ...]
     bands: tuple[str, ...]
     height_px: int
     width_px: int
@@ -38,12 +37,12 @@ class FetchSummary:
     clear_percent: float
     """Percent of the AOI whose ground is seen on both dates."""
     unseen_percent: Mapping[str, float]
-    """Percent of the AOI that is not, by reason."""
+    """Percent of the AOI whose ground is not seen, by reason."""
     elevation: str | None
     megabytes: float
     """Size of the rasters."""
     downloaded_megabytes: float | None
-    """What this run read over the network; none where it cannot be told."""
+    """Megabytes that this run read over the network; None if GDAL does not count them."""
     seconds: float
     """How long it took."""
     scene_files: int
@@ -79,7 +78,7 @@ def fetch(
     meter = _Meter(perf_counter(), downloaded_bytes() or 0)
     progress = meter.beside(progress)
     event_moment(config)
-    check_cloud_mask(config)
+    require_cloud_mask(config)
     if existing := _same_event(config):
         return _summary(existing, meter, reused=True)
     source = source or open_source(config, progress)
@@ -105,14 +104,12 @@ def open_source(config: FetchConfig, progress: Progress = silent) -> Source:
         NoSceneError: no scene suits the event.
         CatalogError: the catalog cannot be reached.
     """
-    event_moment(config)
-    check_cloud_mask(config)
     if config.pre or config.post:
         return FileSource(config)
     return CatalogSource(config, select(config, progress))
 
 
-def recorded(event: Event) -> FetchSummary:
+def summarise(event: Event) -> FetchSummary:
     """Return the summary of an event that was fetched before."""
     return _summary(event, _Meter(perf_counter(), downloaded_bytes() or 0), reused=True)
 
@@ -147,7 +144,7 @@ def _same_event(config: FetchConfig) -> Event | None:
     if config.overwrite or not (config.out / ITEM).exists():
         return None
     event = Event.open(config.out)
-    if event.step("fetch").get("parameters") == json.loads(json.dumps(config.parameters())):
+    if event.fetched.same_parameters(config.parameters()):
         return event
     raise InputError(
         f"{config.out} already holds the event of {event.event_date}, fetched with other options; "
@@ -177,9 +174,9 @@ def _publish(
     config: FetchConfig,
     source: Source,
     counts: Mapping[int, int],
-    scene_files: Sequence[Mapping[str, str]],
+    scene_files: Sequence[SceneFile],
 ) -> Event:
-    """Put the finished rasters in place, then the record without which the folder is no event."""
+    """Put the finished rasters in place, then the record that makes the folder an event."""
     geobox: GeoBox = source.geobox
     height, width = geobox.shape
     event = new_event(
@@ -194,16 +191,16 @@ def _publish(
     ).after(0 if config.overwrite else last_kept(config.out))
     total = max(sum(counts.values()), 1)
     percent = {code: round(100 * pixels / total, 2) for code, pixels in counts.items()}
-    facts = {
-        "parameters": config.parameters(),
-        "clear_percent": percent[0],
-        "unseen_percent": {reason.label: percent[reason] for reason in Unseen},
-        "unseen_codes": {str(int(reason)): reason.label for reason in Unseen},
-        "area_km2": round(source.aoi.area_km2, 3),
-        "elevation": source.elevation,
-        "scene_files": list(scene_files),
-        "cloud_dilation_m": DILATION_PX * GSD_M,
-    }
+    record = FetchRecord(
+        parameters=config.parameters(),
+        clear_percent=percent[0],
+        unseen_percent={reason.label: percent[reason] for reason in Unseen},
+        unseen_codes={str(int(reason)): reason.label for reason in Unseen},
+        area_km2=round(source.aoi.area_km2, 3),
+        elevation=source.elevation,
+        scene_files=tuple(scene_files),
+        cloud_dilation_m=DILATION_PX * GSD_M,
+    )
     with writing(config.out):
         remove(config.out / ITEM)
         if config.overwrite:
@@ -219,43 +216,43 @@ def _publish(
             remove(config.out / side)
             if (staging / side).exists():
                 (staging / side).replace(config.out / side)
-        recorded = event.record("fetch", FETCHED, facts, _scene_products(scene_files))
+        recorded = event.record(record, FETCHED, _scene_products(scene_files))
         remove(staging)
     return recorded
 
 
-def _scene_products(scene_files: Sequence[Mapping[str, str]]) -> dict[str, Product]:
+def _scene_products(scene_files: Sequence[SceneFile]) -> dict[str, Product]:
     """Describe the files of every scene as assets of the event."""
     products: dict[str, Product] = {}
     for scene in scene_files:
-        key, day = Path(scene["image"]).stem, scene["datetime"][:10]
-        image = replace(PRODUCTS[scene["side"]], file=scene["image"], title=f"Scene {scene['id']} of {day}")
+        key, day = Path(scene.image).stem, (scene.datetime or "")[:10]
+        image = replace(PRODUCTS[scene.side], file=scene.image, title=f"Scene {scene.id} of {day}")
         unseen = replace(
             PRODUCTS["sources"],
-            file=scene["unseen"],
-            title=f"Why scene {scene['id']} does not show the ground, else 0",
+            file=scene.unseen,
+            title=f"Why scene {scene.id} does not show the ground, else 0",
             raster=Raster("uint8", None, ("unseen",)),
         )
-        products |= {f"{scene['side']}_{key}": image, f"{scene['side']}_{key}_unseen": unseen}
+        products |= {f"{scene.side}_{key}": image, f"{scene.side}_{key}_unseen": unseen}
     return products
 
 
 def _summary(event: Event, meter: _Meter, *, reused: bool) -> FetchSummary:
-    height, width = event.properties["proj:shape"]
-    facts = event.step("fetch")
+    height, width = event.shape_px
+    record = event.fetched
     return FetchSummary(
         event=event.folder,
         scenes=tuple(event.scenes),
         bands=event.bands,
         height_px=height,
         width_px=width,
-        area_km2=facts["area_km2"],
-        clear_percent=facts["clear_percent"],
-        unseen_percent=facts["unseen_percent"],
-        elevation=facts["elevation"],
+        area_km2=record.area_km2,
+        clear_percent=record.clear_percent,
+        unseen_percent=record.unseen_percent,
+        elevation=record.elevation,
         megabytes=sum(event.path(p).stat().st_size for p in FETCHED if event.has(p)) / 1e6,
         downloaded_megabytes=meter.megabytes(),
         seconds=meter.seconds(),
-        scene_files=len(facts["scene_files"]),
+        scene_files=len(record.scene_files),
         reused=reused,
     )

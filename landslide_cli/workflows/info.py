@@ -5,8 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from landslide_cli.config import InfoConfig
 from landslide_cli.errors import InputError
 from landslide_cli.event.folder import Event
+from landslide_cli.event.records import STEPS, SceneRecord
 from landslide_cli.event.versions import Version, versions
 from landslide_cli.progress import Progress, silent
 
@@ -24,7 +26,7 @@ class EventInfo:
     clear_percent: float
     bands: tuple[str, ...]
     elevation: str | None
-    scenes: tuple[Mapping[str, Any], ...]
+    scenes: tuple[SceneRecord, ...]
     steps: Mapping[str, Any]
     """What each workflow recorded."""
     versions: tuple[Version, ...]
@@ -33,30 +35,38 @@ class EventInfo:
     """File names and their sizes in bytes."""
 
 
-def info(folder: Path, progress: Progress = silent) -> EventInfo:
-    """Describe the event in `folder`.
+def info(config: InfoConfig, progress: Progress = silent) -> EventInfo:
+    """Describe an event; nothing is written.
+
+    Args:
+        config: which event.
+        progress: called with each step and the share done.
+
+    Returns:
+        What is there.
 
     Raises:
         InputError: there is no complete event in that folder.
     """
     progress("reading the event", 0)
+    folder = config.event
     if folder.suffix == ".onnx":
         raise InputError(f"{folder} is a model, not an event; run: landslide weights show {folder}")
     event = Event.open(folder)
-    height, width = event.properties["proj:shape"]
-    fetched = event.step("fetch")
+    height, width = event.shape_px
+    fetched = event.fetched
     return EventInfo(
         event=event.folder,
         event_date=event.event_date,
-        crs=event.properties["proj:code"],
+        crs=event.crs,
         height_px=height,
         width_px=width,
-        area_km2=fetched["area_km2"],
-        clear_percent=fetched["clear_percent"],
+        area_km2=fetched.area_km2,
+        clear_percent=fetched.clear_percent,
         bands=event.bands,
-        elevation=fetched["elevation"],
+        elevation=fetched.elevation,
         scenes=tuple(event.scenes),
-        steps=event.properties["landslide:steps"],
+        steps=event.properties[STEPS],
         versions=tuple(versions(event)),
         products=_sizes(event),
     )

@@ -1,39 +1,35 @@
 """From an AOI and a date to polygons: fetch, predict and vectorize in one; again, to bring a map up to date."""
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Final, get_args
 
-from landslide_cli.card import ModelCard
-from landslide_cli.config import MapConfig
+from landslide_cli.config import Format, MapConfig
 from landslide_cli.errors import InputError, OutputError
 from landslide_cli.event.dates import check_event_date
-from landslide_cli.event.folder import Event
+from landslide_cli.event.folder import Event, open_to_write
 from landslide_cli.event.placing import ITEM
+from landslide_cli.event.records import same_options
 from landslide_cli.event.versions import drop_next, finish_next, place_of_next, start_next
 from landslide_cli.files import remove
 from landslide_cli.imagery.reuse import has_new_scene, same_images
 from landslide_cli.imagery.sources import Source
-from landslide_cli.inference.models import check_suits, read_card
-from landslide_cli.mapping.formats import FORMATS, named_formats
+from landslide_cli.inference.models import check_suits
 from landslide_cli.progress import Progress, silent
-from landslide_cli.workflows import predict as prediction
-from landslide_cli.workflows import vectorize as outlines
+from landslide_cli.workflows import fetch as fetching
+from landslide_cli.workflows import predict as predicting
+from landslide_cli.workflows import vectorize as outlining
 from landslide_cli.workflows.fetch import FetchSummary, fetch, open_source
-from landslide_cli.workflows.fetch import recorded as as_fetched
-from landslide_cli.workflows.predict import PredictSummary, predict
-from landslide_cli.workflows.vectorize import VectorizeSummary, vectorize
+from landslide_cli.workflows.predict import Prediction, PredictSummary, predict
+from landslide_cli.workflows.vectorize import Outlining, VectorizeSummary, vectorize
 
 NO_NEWS: Final = "no new scene"
 MORE_FILES: Final = "the map is the same; files were added"
 
-Check = Callable[[tuple[str, ...], bool], None]
-
 
 @dataclass(frozen=True, slots=True)
 class MapSummary:
-    """What each of the three steps did, or had done."""
+    """What each of the three steps did, now or earlier."""
 
     fetch: FetchSummary
     predict: PredictSummary
@@ -43,39 +39,50 @@ class MapSummary:
     previous: Path | None
     """Where the version before is kept."""
     unchanged: str | None
-    """Why the map is the one that was there already; none if it is new."""
+    """Why the map is the one that was there already; None if it is new."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """All options of a map, checked and resolved once."""
+
+    config: MapConfig
+    prediction: Prediction
+    outlining: Outlining
+
+    def check(self, bands: tuple[str, ...], terrain: bool) -> None:
+        """Refuse a model that reads what the event does not have."""
+        check_suits(self.prediction.model.card, bands, terrain=terrain, where=self.config.fetch.out)
 
 
 def map_event(config: MapConfig, progress: Progress = silent) -> MapSummary:
     """Fetch, predict and vectorize.
 
-    A folder that holds a finished map gets a new version of it, and the earlier one is kept, if there is something
-    new: the catalog has a scene that suits better, or options differ. A map that is not finished is finished.
+    A folder that holds a finished map gets a new version of it if there is something new: the catalog has a scene that
+    suits better, or options differ. The earlier version is kept. A map that is not finished is finished.
+
+    Args:
+        config: what is wanted.
+        progress: called with each step and the share done.
+
+    Returns:
+        What each step did.
 
     Raises:
         InputError: the folder holds another event.
         LandslideError: what any of the three steps raises.
     """
-    # What cannot be used should be known before an hour of downloads.
-    card = read_card(config.predict.model)
-    prediction.check_options(config.predict, card)
-    outlines.check_options(config.vectorize, _threshold(config, card), terrain=not config.fetch.no_dem)
-
-    def check(bands: tuple[str, ...], terrain: bool) -> None:
-        check_suits(card, bands, terrain=terrain, where=config.fetch.out)
-
+    # What cannot be used must be known before an hour of downloads.
+    prediction = predicting.resolve(config.predict)
+    terrain = not config.fetch.no_dem
+    plan = Plan(config, prediction, outlining.resolve(config.vectorize, prediction.threshold, terrain=terrain))
     if (finished := _finished(config)) is not None:
-        return _again(config, finished, card, check, progress)
-    fetched = fetch(config.fetch, progress, check)
-    predicted, outlined = predict(config.predict, progress), vectorize(config.vectorize, progress)
+        return _again(plan, finished, progress)
+    fetched = fetch(config.fetch, progress, plan.check)
+    predicted = predict(config.predict, progress, prediction=plan.prediction)
+    vectorized = vectorize(config.vectorize, progress, outlining=plan.outlining)
     event = Event.open(config.fetch.out)
-    return MapSummary(fetched, predicted, outlined, event.version, event.predecessor, None)
-
-
-def _threshold(config: MapConfig, card: ModelCard) -> float:
-    """Return the probability from which a pixel of the map counts as landslide."""
-    asked = config.predict.threshold if config.vectorize.threshold is None else config.vectorize.threshold
-    return card.threshold if asked is None else asked
+    return MapSummary(fetched, predicted, vectorized, event.version, event.predecessor, None)
 
 
 def _finished(config: MapConfig) -> Event | None:
@@ -83,32 +90,28 @@ def _finished(config: MapConfig) -> Event | None:
     out = config.fetch.out
     if config.fetch.overwrite or not (out / ITEM).exists():
         return None
-    event = Event.open(out)
-    return event if event.has("landslides") and event.step("vectorize") else None
+    event = open_to_write(out)
+    return event if event.has("landslides") and event.vectorized else None
 
 
-def _again(config: MapConfig, current: Event, card: ModelCard, check: Check, progress: Progress) -> MapSummary:
+def _again(plan: Plan, current: Event, progress: Progress) -> MapSummary:
     """Bring a map up to date."""
-    out, wanted = config.fetch.out, config.fetch
+    config, wanted = plan.config, plan.config.fetch
     if check_event_date(wanted.event_date) != check_event_date(current.event_date):
         raise InputError(
-            f"{out} holds the event of {current.event_date}, not one of {wanted.event_date}; "
+            f"{wanted.out} holds the event of {current.event_date}, not one of {wanted.event_date}; "
             "give another --out, or --overwrite to replace it and its results"
         )
-    inference = prediction.prediction_options(config.predict, card)
-    same_prediction = _holds(current.step("predict"), inference)
-    same_outlines = _holds(
-        current.step("vectorize"), outlines.outline_options(config.vectorize, _threshold(config, card))
-    )
-    same_map = same_prediction and same_outlines
-    as_before = _holds(current.step("fetch")["parameters"], wanted.parameters())
+    same_prediction = same_options(current.predicted, plan.prediction.options)
+    same_map = same_prediction and same_options(current.vectorized, plan.outlining.options)
+    as_before = current.fetched.same_parameters(wanted.parameters())
     source: Source | None = None
     fetched: FetchSummary | None = None
-    # Options of the model are tried on the images that are there; images at hand do not become more by waiting.
+    # Other options of the model need no other images; your own images do not become more by waiting.
     if not as_before or (same_map and not (wanted.pre or wanted.post)):
         source = _new_images(config, current, as_before, progress)
     if source is not None:
-        fetched, begun = _fetch_next(config, current, source, check, progress)
+        fetched, begun = _fetch_next(plan, current, source, progress)
         if as_before and {s["id"] for s in begun.scenes} <= {s["id"] for s in current.scenes}:
             # The new scene could not be read.
             source = None
@@ -116,22 +119,23 @@ def _again(config: MapConfig, current: Event, card: ModelCard, check: Check, pro
         drop_next(current)
         return _unchanged(config, current, progress)
     if source is None:
-        check(current.bands, current.has("terrain"))
+        plan.check(current.bands, current.has("terrain"))
         begun = start_next(current, with_prediction=same_prediction)
     try:
         if not begun.has("probability"):
-            predict(replace(config.predict, event=begun.folder), progress)
-        vectorize(replace(config.vectorize, event=begun.folder), progress, previous=current)
+            predict(replace(config.predict, event=begun.folder), progress, prediction=plan.prediction)
+        following = replace(config.vectorize, event=begun.folder)
+        vectorize(following, progress, outlining=plan.outlining, previous=current)
         finished = finish_next(current, Event.open(begun.folder))
     except OutputError:
         # The room is needed.
         drop_next(current)
         raise
-    return _recorded(finished, None, fetched)
+    return _summarise(finished, None, fetched)
 
 
 def _new_images(config: MapConfig, current: Event, as_before: bool, progress: Progress) -> Source | None:
-    """Return where to read the images of a new version from, if they are others than those at hand."""
+    """Return where to read the images of a new version from; None if they are those of the current version."""
     source = open_source(config.fetch, progress)
     if as_before:
         return source if has_new_scene(source, current) else None
@@ -143,46 +147,35 @@ def _new_images(config: MapConfig, current: Event, as_before: bool, progress: Pr
     return None if same_images(source, current) else source
 
 
-def _fetch_next(
-    config: MapConfig, current: Event, source: Source, check: Check, progress: Progress
-) -> tuple[FetchSummary, Event]:
+def _fetch_next(plan: Plan, current: Event, source: Source, progress: Progress) -> tuple[FetchSummary, Event]:
     """Fetch the images of the next version; what a killed run has fetched of them is used."""
     place = place_of_next(current)
-    wanted = replace(config.fetch, out=place)
+    wanted = replace(plan.config.fetch, out=place)
     if (place / ITEM).exists():
         there = Event.open(place)
-        if has_new_scene(source, there) or not _holds(there.step("fetch")["parameters"], wanted.parameters()):
+        if has_new_scene(source, there) or not there.fetched.same_parameters(wanted.parameters()):
             remove(place)
-    fetched = fetch(wanted, progress, check, source=source, previous=current)
+    fetched = fetch(wanted, progress, plan.check, source=source, previous=current)
     begun = Event.open(place).after(current.version)
     begun.save()
     return fetched, begun
 
 
 def _unchanged(config: MapConfig, current: Event, progress: Progress) -> MapSummary:
-    """Leave the map as it is; write what files it lacks of those asked for."""
-    asked = named_formats(config.vectorize.formats)
+    """Leave the map as it is; write those of the wanted files that it lacks."""
+    asked = config.vectorize.formats
     wanted = [*asked, *(["cems"] if config.vectorize.schema == "cems" else [])]
     if all(current.has(name) for name in wanted):
-        return _recorded(current, NO_NEWS)
-    formats = ",".join(dict.fromkeys([*asked, *(name for name in FORMATS if current.has(name))]))
+        return _summarise(current, NO_NEWS)
+    formats = tuple(dict.fromkeys([*asked, *(name for name in get_args(Format) if current.has(name))]))
     schema = "cems" if current.has("cems") else config.vectorize.schema
     vectorize(replace(config.vectorize, event=current.folder, formats=formats, schema=schema), progress)
-    return _recorded(Event.open(current.folder), MORE_FILES)
+    return _summarise(Event.open(current.folder), MORE_FILES)
 
 
-def _holds(recorded: Mapping[str, Any], options: Mapping[str, Any]) -> bool:
-    """Tell whether a record has these options."""
-    return all(name in recorded and recorded[name] == _as_recorded(value) for name, value in options.items())
-
-
-def _as_recorded(value: Any) -> Any:
-    return list(value) if isinstance(value, tuple) else value
-
-
-def _recorded(event: Event, unchanged: str | None, fetched: FetchSummary | None = None) -> MapSummary:
-    """Return what is recorded of a map; `fetched` is the summary of the images that this run read for it."""
-    images = as_fetched(event)
+def _summarise(event: Event, unchanged: str | None, fetched: FetchSummary | None = None) -> MapSummary:
+    """Return the summary of a map that is on record; `fetched` is that of the images which this run read for it."""
+    images = fetching.summarise(event)
     if fetched is not None:
         images = replace(
             images,
@@ -190,7 +183,8 @@ def _recorded(event: Event, unchanged: str | None, fetched: FetchSummary | None 
             seconds=fetched.seconds,
             downloaded_megabytes=fetched.downloaded_megabytes,
         )
+    predicted, vectorized = event.mapped
     return MapSummary(
-        images, prediction.recorded(event), outlines.recorded(event), event.version, event.predecessor,
-        unchanged,
+        images, predicting.summarise(event, predicted), outlining.summarise(event, vectorized), event.version,
+        event.predecessor, unchanged,
     )  # fmt: skip

@@ -9,11 +9,11 @@ from typing import Final
 
 from odc.geo.geobox import GeoBox
 
-from landslide_cli.config import FetchConfig
+from landslide_cli.config import ScenesConfig
 from landslide_cli.errors import CatalogError, InputError, NoSceneError
 from landslide_cli.files import atomic
 from landslide_cli.geo import grids
-from landslide_cli.geo.bands import SIDES, TRUE_COLOUR
+from landslide_cli.geo.bands import SIDES, TRUE_COLOUR, Side
 from landslide_cli.imagery import load
 from landslide_cli.imagery.clouds import unseen
 from landslide_cli.imagery.contact_sheet import Section, Thumbnail, View, draw_sheet
@@ -21,7 +21,7 @@ from landslide_cli.imagery.scenes import Ranked, Scene
 from landslide_cli.imagery.selection import Selection, check_clouds, event_moment, search_days, select
 from landslide_cli.progress import Progress, silent
 
-log = logging.getLogger("landslide.fetch")
+log = logging.getLogger(__name__)
 
 SHOWN: Final = 12
 """Thumbnails of a side; a scene that is used is shown in any case."""
@@ -36,7 +36,7 @@ _WORDS: Final = {"pre": "Before", "post": "After"}
 class Candidate:
     """A scene that could be used."""
 
-    side: str
+    side: Side
     rank: int
     """From 1, the best, on its side."""
     used: int | None
@@ -70,15 +70,17 @@ class ScenesSummary:
     sheet: Path | None
 
 
-def list_scenes(config: FetchConfig, sheet: Path | None, progress: Progress = silent) -> ScenesSummary:
+def scenes(config: ScenesConfig, progress: Progress = silent) -> ScenesSummary:
     """Search, rate and rank the scenes of an event as `fetch` does, and draw them.
 
-    Clouds refuse no scene here: one who is short of scenes wants to see what there is.
+    Cloudy scenes are listed, too: the user wants to see what there is.
 
     Args:
-        config: what would be given to `fetch`; `out` is not written.
-        sheet: PNG file to draw; nothing is drawn without it.
-        progress: is told what is being done.
+        config: what is wanted; nothing is drawn if its `out` is None.
+        progress: called with each step and the share done.
+
+    Returns:
+        What was found.
 
     Raises:
         InputError: an option cannot be used.
@@ -86,6 +88,7 @@ def list_scenes(config: FetchConfig, sheet: Path | None, progress: Progress = si
         CatalogError: no catalog can be reached.
         OutputError: the sheet cannot be written.
     """
+    sheet = config.out
     if sheet is not None and (sheet.suffix.lower() != ".png" or sheet.is_dir()):
         raise InputError(f"--out {sheet} cannot be a picture; give the name of a file that ends in .png")
     moment = event_moment(config)
@@ -104,7 +107,7 @@ def list_scenes(config: FetchConfig, sheet: Path | None, progress: Progress = si
     )
 
 
-def _refused(selection: Selection, config: FetchConfig, moment: datetime) -> Iterator[tuple[str, str]]:
+def _refused(selection: Selection, config: ScenesConfig, moment: datetime) -> Iterator[tuple[str, str]]:
     for side in SIDES:
         try:
             check_clouds([ranked.scene for ranked in selection.ranked[side]], side, config, moment)
@@ -112,7 +115,7 @@ def _refused(selection: Selection, config: FetchConfig, moment: datetime) -> Ite
             yield side, str(error)
 
 
-def _candidates(selection: Selection, side: str, usable: bool) -> list[Candidate]:
+def _candidates(selection: Selection, side: Side, usable: bool) -> list[Candidate]:
     numbers = {scene.id: number for number, scene in enumerate(selection.chosen[side], 1)} if usable else {}
     return [
         _candidate(side, rank, numbers.get(ranked.scene.id), ranked)
@@ -120,7 +123,7 @@ def _candidates(selection: Selection, side: str, usable: bool) -> list[Candidate
     ]
 
 
-def _candidate(side: str, rank: int, used: int | None, ranked: Ranked) -> Candidate:
+def _candidate(side: Side, rank: int, used: int | None, ranked: Ranked) -> Candidate:
     scene = ranked.scene
     assert scene.rating is not None
     return Candidate(
@@ -141,8 +144,8 @@ def _candidate(side: str, rank: int, used: int | None, ranked: Ranked) -> Candid
 def _draw(
     sheet: Path,
     selection: Selection,
-    candidates: Mapping[str, Sequence[Candidate]],
-    config: FetchConfig,
+    candidates: Mapping[Side, Sequence[Candidate]],
+    config: ScenesConfig,
     progress: Progress,
 ) -> None:
     grid = selection.geobox.zoom_to(THUMBNAIL_PX).pad(AROUND_PX)
@@ -168,7 +171,7 @@ def _draw(
         picture.save(temporary, format="PNG")
 
 
-def _view(scene: Scene, side: str, grid: GeoBox, workers: int) -> View | None:
+def _view(scene: Scene, side: Side, grid: GeoBox, workers: int) -> View | None:
     try:
         dn = load.load_overview_images(scene, TRUE_COLOUR, grid, workers)
         # Clouds are not grown, as in the rating: the tint shows what the percentages count.

@@ -15,7 +15,7 @@ from landslide_cli.event.dates import now
 from landslide_cli.files import require_free, sha256_of
 from landslide_cli.inference.engines import OnnxEngine
 from landslide_cli.progress import Progress, silent
-from landslide_cli.training.recipes import Recipe, check_recipe
+from landslide_cli.training.recipes import Recipe
 from landslide_cli.training.requirements import require_device, require_training
 
 CHECKPOINT_BYTES = 12 * 2**20
@@ -172,9 +172,7 @@ def read_recipe(config: TrainConfig) -> Recipe:
             )
         return recipe if config.epochs is None else replace(recipe, epochs=config.epochs)
     values = _read_toml(config.config, config.model) if config.config else {}
-    recipe = Recipe(**{**values, **_given(config)})
-    check_recipe(recipe)
-    return recipe
+    return Recipe(**{**values, **_given(config)})
 
 
 def _given(config: TrainConfig) -> dict[str, Any]:
@@ -196,7 +194,7 @@ def _read_toml(path: Path, model: str | None) -> dict[str, Any]:
     values = {**raw, **per_model.get(name, {})}
     kinds = {f.name: f.type for f in fields(Recipe)}
     if unknown := sorted(set(values) - set(kinds)):
-        raise InputError(f"--config {path}: {', '.join(unknown)} is no part of a recipe; it has {', '.join(kinds)}")
+        raise InputError(f"--config {path}: {', '.join(unknown)} is not part of a recipe; it has {', '.join(kinds)}")
     for key, value in values.items():
         values[key] = tuple(value) if key == "bands" else value
     return values

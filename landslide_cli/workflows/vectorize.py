@@ -1,22 +1,22 @@
 """A map of probabilities into polygons."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from landslide_cli.config import SCHEMAS, VectorizeConfig
-from landslide_cli.errors import InputError
-from landslide_cli.event.folder import Event
+from landslide_cli.config import VectorizeConfig
+from landslide_cli.errors import InputError, needs_extra
+from landslide_cli.event.folder import Event, open_to_write
+from landslide_cli.event.records import ChangesRecord, OutlineOptions, VectorizeRecord
 from landslide_cli.files import sha256_of
-from landslide_cli.inference.models import check_threshold
 from landslide_cli.mapping import masks
 from landslide_cli.mapping.cems import cems_layers
 from landslide_cli.mapping.compare import Changes, changes_since
-from landslide_cli.mapping.formats import named_formats, write_as, write_geojson, write_geopackage
+from landslide_cli.mapping.formats import write_as, write_geojson, write_geopackage
 from landslide_cli.mapping.layers import event_layers, scene_layer
 from landslide_cli.mapping.present import present
 from landslide_cli.progress import Progress, silent
@@ -26,8 +26,6 @@ ALWAYS: Final = (
     "sheet",
 )  # fmt: skip
 """Products that are made whatever the options."""
-MERGE_MAX_M: Final = 200
-"""Parts farther from each other are no single landslide; it also bounds the time that looking for them takes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,142 +43,144 @@ class VectorizeSummary:
     project: Path
     report: Path
     sheet: Path
-    changes: Mapping[str, Any] | None
-    """Against the earlier version, if there is one: its number as `since`, `counts` and `areas_m2` of landslides by
-    what became of them, and `differences` of the options that both maps were made with."""
+    changes: ChangesRecord | None
+    """Against the earlier version; None if there is none."""
 
 
-def vectorize(
-    config: VectorizeConfig, progress: Progress = silent, *, previous: Event | None = None
-) -> VectorizeSummary:
-    """Write the landslides of an event, and what was not analysed, as GeoJSON, GeoPackage, QGIS project and report.
+@dataclass(frozen=True, slots=True)
+class Outlining:
+    """A checked configuration with what it refers to, read once."""
 
-    Of an event that has an earlier version it is written what became of that one's landslides.
+    config: VectorizeConfig
+    options: OutlineOptions
+    """What the outlines depend on, as it is recorded."""
+    excluded: NDArray[np.object_] | None
+    """(N,) areas in which nothing is mapped, WGS 84."""
+
+
+def resolve(config: VectorizeConfig, threshold: float, *, terrain: bool) -> Outlining:
+    """Read the excluded areas, and refuse options that cannot be met, before any image is read.
 
     Args:
         config: what is wanted.
-        progress: told what is being done.
-        previous: the earlier version, where it does not lie yet where the event's record says.
-
-    Raises:
-        InputError: there is no such event, it was not predicted, or an option is out of range.
-        OutputError: the folder cannot be written.
-    """
-    event = Event.open(config.event)
-    if not event.has("probability"):
-        raise InputError(f"{event.folder} has no probability.tif; run `landslide predict {event.folder}` first")
-    prediction = event.step("predict")
-    if not {"model", "threshold"} <= set(prediction):
-        raise InputError(
-            f"event.json does not tell which model made probability.tif; run `landslide predict {event.folder}` again"
-        )
-    threshold = prediction["threshold"] if config.threshold is None else config.threshold
-    excluded = check_options(config, threshold, terrain=event.has("terrain"))
-    landslides, not_analysed, aoi = event_layers(event, config, threshold, excluded, progress)
-    scenes = scene_layer(event, aoi.crs)
-    write_geojson(landslides, event.path("landslides"))
-    write_geojson(not_analysed, event.path("not_analysed"))
-    changes = _changes(event, previous, outline_options(config, threshold))
-    layers = [landslides, not_analysed, aoi, scenes, *([changes.layer] if changes else [])]
-    write_geopackage(layers, event.path("geopackage"))
-    for name in (formats := named_formats(config.formats)):
-        write_as(name, landslides, event.path(name))
-    if config.schema == "cems":
-        cems = cems_layers(landslides, not_analysed, aoi.polygons[0], scenes.polygons, event.scenes)
-        write_geopackage(cems, event.path("cems"), styled=False)
-    present(event, landslides, not_analysed, aoi, scenes, changes)
-    made = [*ALWAYS, *formats, *(["cems"] if config.schema == "cems" else [])]
-    if changes:
-        write_geojson(changes.layer, event.path("changes"))
-        made += ["changes", "changes_style"]
-    sizes = np.array([record["area_m2"] for record in landslides.records])
-    facts = {
-        **outline_options(config, threshold),
-        "landslides": len(sizes),
-        "area_m2": float(sizes.sum()),
-        "largest_m2": float(sizes.max(initial=0)),
-        "analysed_percent": aoi.records[0]["analysed_percent"],
-        "changes": changes and changes.record(),
-    }
-    return recorded(event.record("vectorize", tuple(made), facts))
-
-
-def outline_options(config: VectorizeConfig, threshold: float) -> dict[str, object]:
-    """Return what the outlines depend on beside the map of probability, as it is recorded."""
-    return {
-        "threshold": threshold,
-        "min_area_m2": config.min_area,
-        "simplify_m": config.simplify,
-        "grow": config.grow,
-        "merge_m": config.merge,
-        "smooth": config.smooth,
-        "steeper_than_deg": config.steeper_than,
-        "exclude": config.exclude and config.exclude.name,
-        "exclude_sha256": sha256_of(config.exclude) if config.exclude and config.exclude.is_file() else None,
-    }
-
-
-def recorded(event: Event) -> VectorizeSummary:
-    """Return the summary of an event that was vectorized."""
-    done = event.step("vectorize")
-    return VectorizeSummary(
-        event=event.folder,
-        landslides=done["landslides"],
-        area_m2=done["area_m2"],
-        largest_m2=done["largest_m2"],
-        analysed_percent=done["analysed_percent"],
-        geojson=event.path("landslides"),
-        geopackage=event.path("geopackage"),
-        project=event.path("project"),
-        report=event.path("report"),
-        sheet=event.path("sheet"),
-        changes=done["changes"],
-    )
-
-
-def _changes(event: Event, previous: Event | None, outlined: Mapping[str, Any]) -> Changes | None:
-    """Compare the event with its earlier version, if it has one."""
-    if previous is None and event.predecessor:
-        previous = Event.open(event.predecessor)
-    if previous is None or not previous.has("landslides"):
-        return None
-    return changes_since(previous, event, outlined)
-
-
-def check_options(config: VectorizeConfig, threshold: float, *, terrain: bool) -> NDArray[np.object_] | None:
-    """Refuse options that cannot be met, before any image is read.
-
-    Args:
-        config: the options.
-        threshold: what a landslide starts from, by the options or the model.
+        threshold: the threshold of the prediction, used if `config` has none.
         terrain: whether the event has elevation or will have it.
 
     Returns:
-        (N,) the areas to leave out, WGS 84, where the options name some.
+        The options with the excluded areas.
 
     Raises:
-        InputError: an option is out of range, or needs what is not there.
+        InputError: an option needs what is not there, or the excluded areas cannot be read.
     """
-    check_threshold(config.threshold)
-    for option, value in (
-        ("--min-area", config.min_area), ("--simplify", config.simplify), ("--merge", config.merge),
-        ("--steeper-than", config.steeper_than),
-    ):  # fmt: skip
-        if not 0 <= value < float("inf"):
-            raise InputError(f"{option} {value:g} must be a number from 0 up")
-    if config.merge > MERGE_MAX_M:
-        raise InputError(
-            f"--merge {config.merge:g} is over {MERGE_MAX_M} m, too far apart for one landslide; give less"
-        )
+    threshold = threshold if config.threshold is None else config.threshold
     if config.steeper_than and not terrain:
         raise InputError(
             f"--steeper-than {config.steeper_than:g} needs elevation, and there is none; "
             "leave it out, or fetch the event without --no-dem"
         )
-    named_formats(config.formats)
-    if config.schema not in SCHEMAS:
-        raise InputError(f"--schema {config.schema} is unknown; use {', '.join(SCHEMAS)}")
-    check_threshold(config.grow, "--grow")
     if config.grow is not None and config.grow > threshold:
         raise InputError(f"--grow {config.grow:g} is above the threshold of {threshold:g}; give a lower probability")
-    return masks.read_excluded(config.exclude) if config.exclude else None
+    if "geoparquet" in config.formats and find_spec("pyarrow") is None:
+        raise InputError(needs_extra("--formats geoparquet", "pyarrow", "parquet"))
+    excluded = masks.read_excluded(config.exclude) if config.exclude else None
+    options = OutlineOptions(
+        threshold=threshold,
+        min_area_m2=config.min_area,
+        simplify_m=config.simplify,
+        grow=config.grow,
+        merge_m=config.merge,
+        smooth=config.smooth,
+        steeper_than_deg=config.steeper_than,
+        exclude=config.exclude.name if config.exclude else None,
+        exclude_sha256=sha256_of(config.exclude) if config.exclude and config.exclude.is_file() else None,
+    )
+    return Outlining(config, options, excluded)
+
+
+def vectorize(
+    config: VectorizeConfig,
+    progress: Progress = silent,
+    *,
+    outlining: Outlining | None = None,
+    previous: Event | None = None,
+) -> VectorizeSummary:
+    """Write the landslides of an event, and what was not analysed, as GeoJSON, GeoPackage, QGIS project and report.
+
+    If the event has an earlier version, the changes against it are written, too.
+
+    Args:
+        config: what is wanted.
+        progress: called with each step and the share done.
+        outlining: what `resolve` returned for the same options, if it was called before.
+        previous: the earlier version, if it is not yet where the event's record says.
+
+    Returns:
+        What was found.
+
+    Raises:
+        InputError: there is no such event, it was not predicted, or an option is out of range.
+        OutputError: the folder cannot be written.
+    """
+    event = open_to_write(config.event)
+    if not event.has("probability"):
+        raise InputError(f"{event.folder} has no probability.tif; run `landslide predict {event.folder}` first")
+    if (predicted := event.predicted) is None:
+        raise InputError(
+            f"event.json does not say which model made probability.tif; run `landslide predict {event.folder}` again"
+        )
+    outlining = outlining or resolve(config, predicted.threshold, terrain=event.has("terrain"))
+    options = outlining.options
+    landslides, not_analysed, aoi = event_layers(event, config, options.threshold, outlining.excluded, progress)
+    scenes = scene_layer(event, aoi.crs)
+    write_geojson(landslides, event.path("landslides"))
+    write_geojson(not_analysed, event.path("not_analysed"))
+    changes = _changes(event, previous, options)
+    layers = [landslides, not_analysed, aoi, scenes, *([changes.layer] if changes else [])]
+    write_geopackage(layers, event.path("geopackage"))
+    for name in config.formats:
+        write_as(name, landslides, event.path(name))
+    if config.schema == "cems":
+        cems = cems_layers(landslides, not_analysed, aoi.polygons[0], scenes.polygons, event.scenes)
+        write_geopackage(cems, event.path("cems"), styled=False)
+    present(event, landslides, not_analysed, aoi, scenes, changes)
+    made = [*ALWAYS, *config.formats, *(["cems"] if config.schema == "cems" else [])]
+    if changes:
+        write_geojson(changes.layer, event.path("changes"))
+        made += ["changes", "changes_style"]
+    sizes = np.array([record["area_m2"] for record in landslides.records])
+    record = VectorizeRecord(
+        **asdict(options),
+        landslides=len(sizes),
+        area_m2=float(sizes.sum()),
+        largest_m2=float(sizes.max(initial=0)),
+        analysed_percent=aoi.records[0]["analysed_percent"],
+        changes=changes.record() if changes else None,
+    )
+    event.record(record, tuple(made))
+    return summarise(event, record)
+
+
+def summarise(event: Event, record: VectorizeRecord) -> VectorizeSummary:
+    """Return the summary of outlines that are on record."""
+    return VectorizeSummary(
+        event=event.folder,
+        landslides=record.landslides,
+        area_m2=record.area_m2,
+        largest_m2=record.largest_m2,
+        analysed_percent=record.analysed_percent,
+        geojson=event.path("landslides"),
+        geopackage=event.path("geopackage"),
+        project=event.path("project"),
+        report=event.path("report"),
+        sheet=event.path("sheet"),
+        changes=record.changes,
+    )
+
+
+def _changes(event: Event, previous: Event | None, options: OutlineOptions) -> Changes | None:
+    """Compare the event with its earlier version, if it has one."""
+    if previous is None and event.predecessor:
+        previous = Event.open(event.predecessor)
+    if previous is None or not previous.has("landslides"):
+        return None
+    return changes_since(previous, event, options)

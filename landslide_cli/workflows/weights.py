@@ -1,15 +1,28 @@
 """The models that come with the program, and models made of published checkpoints."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from landslide_cli.card import ModelCard
-from landslide_cli.errors import InputError
-from landslide_cli.files import sha256_of
+from landslide_cli.config import CardConfig, ImportConfig, QgisModelConfig
+from landslide_cli.errors import InputError, ModelError, needs_extra
+from landslide_cli.event.folder import open_to_write
+from landslide_cli.files import atomic, sha256_of
 from landslide_cli.geo.bands import BANDS, band_name
+from landslide_cli.inference.deepness import channels, largest_difference, write_event_stack, write_single_input
 from landslide_cli.inference.detectors import DETECTORS
-from landslide_cli.inference.models import check_threshold, read_card, shipped_models
+from landslide_cli.inference.engines import OnnxEngine
+from landslide_cli.inference.mlm import write_item
+from landslide_cli.inference.models import (
+    check_model_out,
+    check_suits,
+    find_model,
+    read_card,
+    shipped_models,
+    with_facts,
+)
+from landslide_cli.inference.parity import PARITY
 from landslide_cli.progress import Progress, silent
 from landslide_cli.workflows.export import write_checked
 
@@ -35,6 +48,31 @@ class WeightsList:
     """The models that `predict --model` knows by name."""
 
     models: tuple[Weights, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CardSummary:
+    """What `write_card` wrote."""
+
+    model: Path
+    megabytes: float
+    card: ModelCard
+
+
+@dataclass(frozen=True, slots=True)
+class QgisModelSummary:
+    """What was written for the plugin, and how well it agrees with the model it was made of."""
+
+    model: Path
+    stack: Path | None
+    """The raster that the plugin reads; None without an event."""
+    channels: tuple[str, ...]
+    """The raster's bands."""
+    tile_px: int
+    threshold: float
+    megabytes: float
+    difference: float
+    """Largest difference in probability from what `predict` gives for a window."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,42 +108,103 @@ def show_weights(name: str, progress: Progress = silent) -> Weights:
     return Weights(file, file.stat().st_size / 1e6 if file else None, card)
 
 
-def import_weights(
-    checkpoint: Path,
-    out: Path,
-    *,
-    bands: str | None = None,
-    threshold: float | None = None,
-    progress: Progress = silent,
-) -> ImportSummary:
-    """Make a model of a checkpoint as the authors of the paper publish them.
-
-    No code that the checkpoint may hold is run, and nothing is written unless ONNX Runtime and torch agree.
+def write_card(config: CardConfig, progress: Progress = silent) -> CardSummary:
+    """Write a model file with another card; the network stays as it is.
 
     Args:
-        checkpoint: a file written by `torch.save`.
-        out: ONNX file to write; its name without `.onnx` is the name of the model.
-        bands: comma-separated names of the channels of the images, where the checkpoint does not tell.
-        threshold: probability from which a pixel counts as landslide; the checkpoint's own where not given.
-        progress: told what is being done.
+        config: what is wanted.
+        progress: called with each step and the share done.
+
+    Returns:
+        What was written.
 
     Raises:
-        InputError: torch is not installed, an option cannot be used, or must be given for this checkpoint.
-        ModelError: the checkpoint cannot be read, or is of another network.
+        InputError: the card cannot be read, or the file exists.
+        ModelError: there is no such model.
         OutputError: the file cannot be written.
     """
-    check_threshold(threshold)
-    if out.suffix != ".onnx" or out.is_dir():
-        raise InputError(f"--out {out} must be the name of a file that ends in .onnx")
+    try:
+        from landslide_cli.training.export import copy_onnx
+    except ModuleNotFoundError as error:
+        raise InputError(needs_extra("another card", str(error.name), "train")) from error
+
+    check_model_out(config.out, overwrite=config.overwrite)
+    if config.model in DETECTORS:
+        raise InputError(f"{config.model} is a detector and has no file; give a network")
+    progress("writing the model", 0)
+    source = find_model(config.model)
+    card = replace(with_facts(read_card(config.model), config.card), name=config.out.stem)
+    with atomic(config.out) as temporary:
+        copy_onnx(source, temporary, card.to_metadata())
+    write_item(card, config.out)
+    return CardSummary(config.out, config.out.stat().st_size / 1e6, card)
+
+
+def write_qgis_model(config: QgisModelConfig, progress: Progress = silent) -> QgisModelSummary:
+    """Write a model with one input for the QGIS plugin Deepness, and with an event the raster that it reads.
+
+    Args:
+        config: what is wanted.
+        progress: called with each step and the share done.
+
+    Returns:
+        What was written.
+
+    Raises:
+        InputError: there is no such event, the file exists, or a package is not installed.
+        ModelError: the model cannot be rebuilt, or does not suit the event.
+        OutputError: a file cannot be written.
+    """
+    check_model_out(config.out, overwrite=config.overwrite)
+    if config.model in DETECTORS:
+        raise InputError(f"{config.model} is not a network; run it with `landslide predict --model {config.model}`")
+    event = open_to_write(config.event) if config.event else None
+    source = find_model(config.model)
+    if config.out.exists() and source.samefile(config.out):
+        raise InputError(f"--out {config.out} is the model itself, which `predict` needs; give another name")
+    engine = OnnxEngine(source)
+    card = engine.card
+    if event:
+        check_suits(card, event.bands, terrain=event.has("terrain"), where=event.folder)
+    progress("joining the inputs", 0.3)
+    with atomic(config.out) as temporary:
+        write_single_input(source, card, temporary)
+        progress("comparing with the model", 0.7)
+        difference = largest_difference(engine, temporary)
+        if not difference <= PARITY:
+            raise ModelError(
+                f"the model for Deepness differs from its source by {difference:.2g}, over {PARITY:g}; not written"
+            )
+    stack = write_event_stack(event, card, config.out.stem) if event else None
+    megabytes = config.out.stat().st_size / 1e6
+    return QgisModelSummary(config.out, stack, channels(card), card.tile_px, card.threshold, megabytes, difference)
+
+
+def import_weights(config: ImportConfig, progress: Progress = silent) -> ImportSummary:
+    """Make a model of a checkpoint that the authors of the paper published.
+
+    No code in the checkpoint is run, and nothing is written unless ONNX Runtime and torch agree.
+
+    Args:
+        config: what is wanted.
+        progress: called with each step and the share done.
+
+    Returns:
+        What was written.
+
+    Raises:
+        InputError: torch is not installed, or an option is missing or does not suit the checkpoint.
+        ModelError: the checkpoint cannot be read, or holds another network.
+        OutputError: the file cannot be written.
+    """
+    checkpoint, out = config.checkpoint, config.out
+    check_model_out(out, overwrite=True)
     try:
         from landslide_cli.training.checkpoints import read_checkpoint
         from landslide_cli.training.export import SelfContained
         from landslide_cli.training.normalisation import NORMALISATIONS
     except ModuleNotFoundError as error:
-        raise InputError(
-            f"{error.name} is not installed, without which no checkpoint can be imported; "
-            "install it with `pip install 'landslide[train]'`"
-        ) from error
+        raise InputError(needs_extra("the import of a checkpoint", str(error.name), "train")) from error
 
     progress("reading the checkpoint", 0)
     source = read_checkpoint(checkpoint)
@@ -113,14 +212,14 @@ def import_weights(
         name=out.stem,
         version="imported",
         architecture=source.architecture,
-        bands=resolve_bands(source.hparams.get("BANDS"), source.bands, bands),
+        bands=resolve_bands(source.hparams.get("BANDS"), source.bands, config.bands),
         terrain=source.network.reads_terrain,
-        threshold=_threshold(source) if threshold is None else threshold,
+        threshold=_threshold(source) if config.threshold is None else config.threshold,
         training_data=_provenance(checkpoint, source),
         scores={f"reported_{name}": score for name, score in source.scores.items()},
         limits=(
-            "Imported from a checkpoint of others. The scores are those that the checkpoint reports of its own "
-            "validation; this program has measured none."
+            "Imported from a checkpoint of others. The scores are those that the checkpoint reports for its own "
+            "validation. This program has not measured any."
         ),
         licence="not stated in the checkpoint; ask whoever published it before you pass the file on",
     )
