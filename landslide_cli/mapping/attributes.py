@@ -1,4 +1,4 @@
-"""What is said of each landslide."""
+"""Attributes of each landslide: size, shape, terrain, confidence and dates."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -54,7 +54,7 @@ ALIASES: Final = {
     "area_after_m2": "Area on the map after (m²)",
     "overlap": "Overlap of both outlines (IoU)",
 }
-"""The fields in words."""
+"""Name of each field in words."""
 
 NOT_ANALYSED_FIELDS: Final = {"id": "int", "area_m2": "float", "reason": "str"}
 """Fields of the layer `not_analysed`."""
@@ -68,20 +68,20 @@ SCENE_FIELDS: Final = {"scene": "str", "side": "str", "datetime": "str", "platfo
 
 @dataclass(frozen=True, slots=True)
 class Pixels:
-    """The N pixels of all regions."""
+    """The N pixels that belong to any region."""
 
     region: NDArray[np.int32]
-    """(N,) the region of each, from 0."""
+    """(N,) number of the region of each pixel, from 0."""
     rows: NDArray[np.int32]
     columns: NDArray[np.int32]
     percent: NDArray[np.uint8]
-    """(N,) probability in percent."""
+    """(N,) probability in percent, 0..100."""
     terrain: NDArray[np.float32] | None
-    """(4, N) elevation in metres, slope in degrees, sine and cosine of the aspect, NaN where unknown."""
+    """(4, N) elevation in metres, slope in degrees, sine and cosine of the aspect; NaN where unknown."""
     scenes: NDArray[np.uint8]
-    """(2, N) the number of the scene before and after, from 1."""
+    """(2, N) number of the pre scene and of the post scene, from 1."""
     at_edge: NDArray[np.bool_]
-    """(N,) true beside what was not analysed."""
+    """(N,) true where the pixel touches ground that was not analysed."""
     gsd_m: float = 10.0
 
 
@@ -93,17 +93,20 @@ def landslide_attributes(
     times: tuple[Mapping[int, str | None], Mapping[int, str | None]],
     facts: Mapping[str, Any],
 ) -> list[dict[str, Any]]:
-    """Return one record per region, with the fields of `LANDSLIDE_FIELDS`.
+    """Measure every region and describe it.
 
-    Length and width are the extents along and across the direction in which the region faces on average.
+    Length and width are the extents along and across the mean aspect of the region.
 
     Args:
         pixels: the pixels of the regions.
         polygons: the outlines of the regions, in `crs`.
-        crs: metric.
+        crs: authority code of a metric CRS.
         aoi: area of interest in `crs`.
-        times: acquisition time (ISO) of the scenes before and after, by their numbers; None where unknown.
-        facts: what is the same for all.
+        times: acquisition times (ISO) of the pre scenes and of the post scenes, by scene number; None if unknown.
+        facts: fields with the same value for all regions.
+
+    Returns:
+        One record per region, with the fields of `LANDSLIDE_FIELDS`.
     """
     count = len(polygons)
     probability = pixels.percent / 100
@@ -129,7 +132,7 @@ def landslide_attributes(
 
 
 def ellipsoidal_area_m2(polygons: Sequence[BaseGeometry | None], crs: str) -> NDArray[np.float64]:
-    """Return areas on the ellipsoid, measured in an equal-area projection around the polygons."""
+    """Return (N,) areas on the ellipsoid in m², measured in an equal-area projection around the polygons."""
     if not polygons:
         return np.zeros(0)
     outlines = np.array(polygons, dtype=object)
@@ -144,7 +147,7 @@ def ellipsoidal_area_m2(polygons: Sequence[BaseGeometry | None], crs: str) -> ND
 
 
 def mean(pixels: Pixels, values: NDArray[np.floating], count: int) -> NDArray[np.float64]:
-    """Return the mean of (N,) `values` in each region, over the pixels where they are known; NaN if none."""
+    """Return (count,) means of the known (N,) `values` of each region; NaN where a region has no known value."""
     known = np.isfinite(values)
     region = pixels.region[known]
     total = np.bincount(region, weights=values[known], minlength=count)
@@ -154,7 +157,7 @@ def mean(pixels: Pixels, values: NDArray[np.floating], count: int) -> NDArray[np
 
 
 def _extreme(pixels: Pixels, values: NDArray[np.floating], count: int, which: np.ufunc) -> NDArray[np.float64]:
-    """Return the highest or lowest of the known `values` in each region; NaN if none."""
+    """Return the highest or lowest known value of each region; NaN where a region has no known value."""
     known = np.isfinite(values)
     found = np.full(count, -np.inf if which is np.maximum else np.inf)
     which.at(found, pixels.region[known], values[known])
@@ -167,7 +170,7 @@ def _of_terrain(pixels: Pixels, count: int) -> dict[str, NDArray[np.float64]]:
         return {name: np.full(count, np.nan) for name in names}
     elevation, slope, sine, cosine = pixels.terrain
     east, north = mean(pixels, sine, count), mean(pixels, cosine, count)
-    # On flat ground no direction is downslope.
+    # Flat ground has no downslope direction.
     faces = np.where(np.hypot(east, north) > 1e-3, np.arctan2(east, north), np.nan)
     direction = faces[pixels.region]
     away, right = -pixels.gsd_m * pixels.rows, pixels.gsd_m * pixels.columns
@@ -191,7 +194,7 @@ def _of_terrain(pixels: Pixels, count: int) -> dict[str, NDArray[np.float64]]:
 def _spans(
     region: NDArray[np.int32], scenes: NDArray[np.uint8], times: Mapping[int, str | None], count: int
 ) -> list[tuple[str, ...]]:
-    """Return the first and the last time of each region's scenes; one where they are the same, none where unknown."""
+    """Return first and last scene time of each region: one entry if both are equal, no entry if unknown."""
     found: list[list[str]] = [[] for _ in range(count)]
     for pair in np.unique(region.astype(np.int64) * 256 + scenes).tolist():
         number, scene = divmod(pair, 256)

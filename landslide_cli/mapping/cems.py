@@ -1,4 +1,4 @@
-"""The layers and attributes of Copernicus EMS Rapid Mapping, made of ours."""
+"""Converts the layers of this program to those of Copernicus EMS Rapid Mapping."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
@@ -24,11 +24,14 @@ def cems_layers(
     """Return `observedEventA`, `areaOfInterestA`, `imageFootprintA`, `notAnalysedA` and the table `source`.
 
     Args:
-        landslides: as `vectorize` makes them.
-        not_analysed: likewise.
-        aoi: area of interest, in the layers' CRS.
-        footprints: of the scenes, likewise.
-        scenes: with `side`, `id`, `datetime` and `platform`; they are numbered from 1.
+        landslides: the layer `landslides`.
+        not_analysed: the layer `not_analysed`.
+        aoi: area of interest, in the CRS of the layers.
+        footprints: footprints of the scenes, in the CRS of the layers.
+        scenes: records with `side`, `id`, `datetime` and `platform`; they are numbered from 1 in this order.
+
+    Returns:
+        The five layers, in the CRS of `landslides`.
     """
     crs = landslides.crs
     last = [number for number, scene in enumerate(scenes, 1) if scene["side"] == "post"]
@@ -55,7 +58,7 @@ def cems_layers(
 
 
 def _source_of(record: Mapping[str, Any], scenes: Sequence[Mapping[str, Any]], post: Sequence[int]) -> int | None:
-    """Return the number of the first scene after the event that shows a landslide."""
+    """Return the number of the first post scene that shows the landslide."""
     time = (record["post_datetime"] or "").partition("/")[0]
     return next(
         (number for number in post if (scenes[number - 1]["datetime"] or "") == time), post[0] if post else None

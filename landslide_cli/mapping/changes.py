@@ -1,4 +1,4 @@
-"""Two maps of landslides, one against the other."""
+"""Compares two landslide maps and classifies what became of each landslide."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -19,8 +19,8 @@ CHANGES: Final = (
     "new", "grown", "confirmed", "shrunk", "gone", "doubtful before", "doubtful now", "not seen before",
     "not seen again",
 )  # fmt: skip
-"""What may have become of a landslide. `doubtful`: the map that lacks it gives it a fair probability all the same;
-`not seen`: that map does not show this ground."""
+"""What can have become of a landslide. `doubtful`: the map that lacks it still gives it a fair probability.
+`not seen`: the map that lacks it does not show this ground."""
 
 CHANGE_FIELDS: Final = {
     "change": "str", "id_before": "str", "id_after": "str", "area_before_m2": "float", "area_after_m2": "float",
@@ -28,13 +28,14 @@ CHANGE_FIELDS: Final = {
 }  # fmt: skip
 
 GROWN: Final = 1.25
-"""A landslide has grown if its area is so many times what it was, and shrunk by the same measure..."""
+"""A landslide has grown if its area is more than 1.25 times the earlier area. It has shrunk in the opposite case..."""
 RIM_M: Final = 10.0
-"""...and if it reaches farther than this beyond where it was: the images of two dates lie up to a pixel apart."""
+"""...but only if the larger outline also reaches more than 10 m beyond the smaller one: images of two dates can be
+misaligned by one pixel."""
 SAME_SHARE: Final = 0.1
-"""Outlines are of one landslide if they share so much of the smaller one."""
+"""Two outlines belong to one landslide if they share at least this part of the smaller outline."""
 HIDDEN_SHARE: Final = 0.5
-"""A landslide that one map lacks was not seen there if that map did not analyse so much of its ground."""
+"""A landslide missing on one map counts as not seen if that map did not analyse at least this part of its ground."""
 
 _Members = list[NDArray[np.int64]]
 Doubt = Callable[[Sequence[BaseGeometry]], NDArray[np.bool_]]
@@ -47,28 +48,28 @@ class Mapped:
     outlines: Sequence[BaseGeometry]
     ids: Sequence[Any]
     area: BaseGeometry | None = None
-    """What was to be mapped; everywhere where not given."""
+    """The mapped area; None means everywhere."""
     hidden: Sequence[BaseGeometry] = ()
-    """What of it was not analysed; these do not overlap."""
+    """Parts of the area that were not analysed; they do not overlap."""
     doubt: Doubt | None = None
-    """Tells which of some outlines, that are none of this map, come near to being landslides in it."""
+    """Returns, for outlines that are not on this map, whether this map nearly shows a landslide there."""
 
 
 def compare(before: Mapped, after: Mapped, crs: str) -> list[tuple[BaseGeometry, Mapping[str, Any]]]:
-    """Tell of each landslide of either map what became of it.
+    """Classify what became of each landslide of either map.
 
-    Outlines that overlap are one landslide, also where it is in parts on one of the maps. Whether it has grown is
-    judged on the ground that both maps analysed.
+    Overlapping outlines are one landslide, even if one of the maps shows it in parts. Growth is judged only on ground
+    that both maps analysed.
 
     Args:
         before: the first map.
-        after: the second one.
-        crs: of both.
+        after: the second map.
+        crs: authority code of the CRS of both maps.
 
     Returns:
-        The outline (of the second map where it is there, else of the first) and the values of `CHANGE_FIELDS`: areas
-        are on the ellipsoid; `overlap` is the share of the union of both outlines that both hold (IoU). The largest
-        come first.
+        One outline and the values of `CHANGE_FIELDS` per landslide, largest first. The outline is from the second map
+        if the landslide is on it, else from the first. Areas are on the ellipsoid. `overlap` is the IoU of both
+        outlines.
     """
     before, after = (replace(side, hidden=_valid(side.hidden).tolist()) for side in (before, after))
     sides = tuple(_valid(side.outlines) for side in (before, after))
@@ -120,7 +121,7 @@ def _array(outlines: Sequence[BaseGeometry]) -> NDArray[np.object_]:
 
 
 def _groups(first: NDArray[np.object_], second: NDArray[np.object_]) -> tuple[_Members, _Members]:
-    """Return, landslide by landslide, the numbers of its outlines in the first and in the second map."""
+    """Return for each landslide the numbers of its outlines in the first map and in the second map."""
     total = len(first) + len(second)
     if not total:
         return [], []
@@ -134,7 +135,7 @@ def _groups(first: NDArray[np.object_], second: NDArray[np.object_]) -> tuple[_M
 
 
 def _members(groups: NDArray[np.int32], count: int) -> _Members:
-    """Return the places at which each number below `count` stands."""
+    """Return for each number below `count` the positions where `groups` holds it."""
     order = np.argsort(groups, kind="stable")
     return np.split(order, np.searchsorted(groups[order], np.arange(1, count)))
 
@@ -144,7 +145,7 @@ def _joined(parts: NDArray[np.object_]) -> BaseGeometry:
 
 
 def _missing(lacking: Mapped, outlines: Sequence[BaseGeometry], side: str) -> list[str]:
-    """Say of landslides that one of the maps, of `side`, lacks why it may be so."""
+    """Return why the map of `side` lacks these landslides."""
     unseen, doubtful, real = (
         ("not seen before", "doubtful before", "new")
         if side == "before"
@@ -159,7 +160,7 @@ def _missing(lacking: Mapped, outlines: Sequence[BaseGeometry], side: str) -> li
 
 
 def _seen(side: Mapped, outlines: Sequence[BaseGeometry]) -> list[BaseGeometry]:
-    """Return what of each outline the map of `side` analysed."""
+    """Return the part of each outline that the map of `side` analysed."""
     return clipped(outlines, side.area, side.hidden)
 
 

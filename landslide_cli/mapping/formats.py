@@ -1,4 +1,4 @@
-"""Vector files that other programs open."""
+"""Writes layers to vector files that other programs open."""
 
 import csv
 import json
@@ -30,12 +30,12 @@ _SHORT: Final = {
     "confidence_spread": "conf_sprd", "probability_max": "prob_max", "pre_datetime": "pre_time",
     "post_datetime": "post_time",
 }  # fmt: skip
-"""A shapefile's names have ten letters at most."""
+"""Field names in a shapefile, which have at most ten letters."""
 
 
 _GEOJSON: Final = {
     "RFC7946": "YES", "WRITE_NAME": "NO", "WRITE_BBOX": "YES",
-    # A text in brackets is a text.
+    # Keep text in brackets as text.
     "AUTODETECT_JSON_STRINGS": "NO",
 }  # fmt: skip
 
@@ -46,20 +46,25 @@ class Layer:
 
     name: str
     crs: str
-    """Authority code."""
+    """Authority code of the CRS."""
     fields: Mapping[str, str]
-    """Type of each field, as Fiona names it."""
+    """Fiona type of each field."""
     polygons: Sequence[BaseGeometry | None]
-    """None for the rows of a table."""
+    """None for each row of a table."""
     records: Sequence[Mapping[str, Any]]
     """The attributes of each polygon."""
 
 
 def write_geojson(layer: Layer, path: Path, *, styled: bool = True) -> None:
-    """Write GeoJSON by RFC 7946: WGS 84, seven decimals, outer rings counter-clockwise; beside it its style for QGIS.
+    """Write GeoJSON by RFC 7946: WGS 84, seven decimals, outer rings counter-clockwise.
+
+    Args:
+        layer: the layer to write.
+        path: the file.
+        styled: also write a QGIS style (`.qml`) beside the file.
 
     Raises:
-        OutputError: it cannot be written.
+        OutputError: the file cannot be written.
     """
     with atomic(path) as temporary:
         _write(_geographic(layer), temporary, "GeoJSON", **_GEOJSON)
@@ -69,10 +74,15 @@ def write_geojson(layer: Layer, path: Path, *, styled: bool = True) -> None:
 
 
 def write_geopackage(layers: Sequence[Layer], path: Path, *, styled: bool = True) -> None:
-    """Write a GeoPackage with the layers, each in its own CRS, and the styles that QGIS applies by itself.
+    """Write the layers to a GeoPackage, each in its own CRS.
+
+    Args:
+        layers: the layers to write.
+        path: the file.
+        styled: also store styles, which QGIS applies by itself.
 
     Raises:
-        OutputError: it cannot be written.
+        OutputError: the file cannot be written.
     """
     with atomic(path) as temporary:
         for layer in layers:
@@ -82,10 +92,17 @@ def write_geopackage(layers: Sequence[Layer], path: Path, *, styled: bool = True
 
 
 def write_as(kind: Format, layer: Layer, path: Path) -> None:
-    """Write a layer in one of the formats of `config.Format`; all but shapefile and GeoParquet in WGS 84.
+    """Write a layer in one of the formats of `config.Format`.
+
+    Shapefile and GeoParquet keep the CRS of the layer; all other formats are in WGS 84.
+
+    Args:
+        kind: the format.
+        layer: the layer to write.
+        path: the file.
 
     Raises:
-        OutputError: it cannot be written.
+        OutputError: the file cannot be written.
     """
     with atomic(path) as temporary:
         if kind == "flatgeobuf":
@@ -112,7 +129,7 @@ def _write(layer: Layer, path: Path, driver: str, **options: str) -> None:
         crs=None if table else CRS.from_string(layer.crs),
         schema={"geometry": geometry, "properties": dict(layer.fields)}, **options,
     ) as target:  # fmt: skip
-        # Made here, as properties in a plain dict are written in half the time.
+        # Built here because plain dicts as properties are written in half the time.
         target.writerecords(
             fiona.Feature(
                 geometry=None if p is None else fiona.Geometry.from_dict(mapping(_multi(p) if many else p)),
@@ -123,7 +140,7 @@ def _write(layer: Layer, path: Path, driver: str, **options: str) -> None:
 
 
 def _records(layer: Layer) -> list[dict[str, Any]]:
-    """Return the attributes with texts that every format has a place for."""
+    """Return the attributes, with all text reduced to characters that every format can store."""
     return [
         {name: plain(value) if isinstance(value, str) else value for name, value in record.items()}
         for record in layer.records
@@ -131,7 +148,7 @@ def _records(layer: Layer) -> list[dict[str, Any]]:
 
 
 def _write_shapefile(layer: Layer, path: Path) -> None:
-    """Write a zipped shapefile, whose files inside are named as the layer is."""
+    """Write a zipped shapefile; the files inside have the name of the layer."""
     with TemporaryDirectory(dir=path.parent) as folder:
         _write(layer, Path(folder) / f"{layer.name}.shp", "ESRI Shapefile", ENCODING="UTF-8")
         with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -140,7 +157,7 @@ def _write_shapefile(layer: Layer, path: Path) -> None:
 
 
 def _write_styles(layers: Sequence[Layer], path: Path) -> None:
-    """Add the table in which QGIS looks for styles."""
+    """Add `layer_styles`, the table from which QGIS reads styles."""
     with closing(sqlite3.connect(path)) as database, database:
         database.execute(
             "CREATE TABLE layer_styles (id INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL, f_table_catalog TEXT, "
@@ -162,7 +179,7 @@ def _write_styles(layers: Sequence[Layer], path: Path) -> None:
 
 
 def _write_geoparquet(layer: Layer, path: Path) -> None:
-    """Write GeoParquet 1.1: geometries as WKB, with the CRS as PROJJSON."""
+    """Write GeoParquet 1.1, with geometries as WKB and the CRS as PROJJSON."""
     import pyarrow as pa
     import pyproj
     from pyarrow import parquet
@@ -190,19 +207,19 @@ def _write_centroids(layer: Layer, path: Path) -> None:
         writer = csv.writer(file)
         writer.writerow(["longitude", "latitude", *layer.fields])
         for polygon, record in zip(layer.polygons, _records(layer), strict=True):
-            # Inside of the polygon, which the centroid of a bent scar need not be.
+            # The centroid of a bent scar can lie outside the polygon; this point never does.
             point = shapely.point_on_surface(polygon)
             writer.writerow([f"{point.x:.6f}", f"{point.y:.6f}", *(_harmless(record[name]) for name in layer.fields)])
 
 
 def _harmless(value: object) -> object:
-    """Keep a text from being run as a formula by a spreadsheet."""
+    """Quote text that a spreadsheet would run as a formula."""
     return f"'{value}" if isinstance(value, str) and value[:1] in ("=", "+", "-", "@") else value
 
 
 @contextmanager
 def _may_write(driver: str) -> Iterator[None]:
-    """Let Fiona write a format that it only reads unless told otherwise."""
+    """Let Fiona write a format that it only reads by default."""
     before = supported_drivers.get(driver)
     supported_drivers[driver] = "rw"
     try:
@@ -223,5 +240,5 @@ def _geographic(layer: Layer) -> Layer:
         return replace(layer, crs="EPSG:4326")
     to_degrees = Transformer.from_crs(layer.crs, "EPSG:4326", always_xy=True).transform
     moved = shapely.transform(np.array(layer.polygons, dtype=object), to_degrees, interleaved=False)
-    # Rounding to the seven decimals of the file may make rings touch; mend before, not after, writing.
+    # Rounding to seven decimals can make rings touch: round and mend here, not while writing.
     return replace(layer, crs="EPSG:4326", polygons=list(shapely.set_precision(moved, 1e-7)))

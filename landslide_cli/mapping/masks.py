@@ -1,4 +1,4 @@
-"""Ground that no landslide is looked for on: what was not seen or is left out, and what is too flat."""
+"""Masks of ground where no landslide is mapped: not seen, excluded by the user, or too flat."""
 
 from pathlib import Path
 from typing import Final
@@ -24,16 +24,22 @@ from landslide_cli.mapping.formats import Layer
 from landslide_cli.mapping.polygons import areas, clipped
 
 NEAR_DEG: Final = 0.05
-"""Farther from the AOI nothing matters to the map."""
+"""Excluded areas farther than this from the AOI do not affect the map."""
 _BY_USER: Final = 1
-"""Beside the codes of `Unseen`."""
+"""Code of excluded ground, used next to the codes of `Unseen`."""
 
 
 def read_excluded(path: Path) -> NDArray[np.object_]:
-    """Read the areas to leave out: (N,) polygons in WGS 84.
+    """Read the areas to exclude.
+
+    Args:
+        path: a vector file of polygons.
+
+    Returns:
+        (N,) polygons in WGS 84.
 
     Raises:
-        InputError: the file cannot be read, does not say its reference system, or holds no polygon.
+        InputError: the file cannot be read, does not state its reference system, or holds no polygon.
     """
     polygons, _ = read_polygons(path, f"--exclude {path}", "give a vector file of polygons")
     if not len(polygons):
@@ -42,14 +48,17 @@ def read_excluded(path: Path) -> NDArray[np.object_]:
 
 
 def burned(polygons: NDArray[np.object_], aoi: BaseGeometry, grid: GeoBox) -> NDArray[np.bool_]:
-    """Return (H, W), true in every pixel that an area touches, on the grid and near the AOI.
+    """Burn areas onto a grid; areas far from the AOI are ignored.
 
     Args:
         polygons: (N,) the areas, WGS 84.
         aoi: area of interest, WGS 84.
-        grid: what to burn on.
+        grid: the grid, (H, W).
+
+    Returns:
+        (H, W) bool, true in every pixel that an area touches.
     """
-    # The far side of the Earth has coordinates in a UTM zone too, which may be those of the AOI.
+    # UTM also projects the far side of the Earth, possibly onto the coordinates of the AOI.
     west, south, east, north = aoi.buffer(NEAR_DEG).bounds
     mended = shapely.make_valid(polygons, method="structure", keep_collapsed=False)
     near = shapely.clip_by_rect(mended, west, south, east, north)
@@ -65,7 +74,7 @@ def burned(polygons: NDArray[np.object_], aoi: BaseGeometry, grid: GeoBox) -> ND
 
 
 def steep(event: Event, least_deg: float) -> NDArray[np.bool_]:
-    """Return (H, W), false where the ground of an event with terrain is flatter."""
+    """Return (H, W) bool, false where the ground is flatter than `least_deg`; the event must have terrain."""
     with rasterio.open(event.path("terrain")) as source:
         mask = np.empty(source.shape, bool)
         for top in range(0, source.height, BLOCK_PX):
@@ -82,15 +91,18 @@ def not_analysed(
     crs: str,
     area: BaseGeometry,
 ) -> Layer:
-    """Return what was not analysed, each reason's areas on their own.
+    """Return the layer of ground that was not analysed, with separate areas for each reason.
 
     Args:
-        event: with `sources.tif`.
+        event: an event with `sources.tif`.
         mask: (H, W), true where nothing was analysed.
-        excluded: (H, W), true where the user wants nothing mapped.
-        transform: of the grid.
-        crs: of the grid.
-        area: of interest, in `crs`.
+        excluded: (H, W), true where the user wants nothing mapped; None if nothing is excluded.
+        transform: transform of the grid.
+        crs: authority code of the CRS of the grid.
+        area: area of interest, in `crs`.
+
+    Returns:
+        The layer `not_analysed`, in `crs`.
     """
     with rasterio.open(event.path("sources")) as source:
         why = why_unseen(*source.read())

@@ -1,4 +1,4 @@
-"""Connected regions of a raster, as polygons."""
+"""Finds connected regions of a raster and turns them into polygons."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -16,7 +16,7 @@ from shapely.geometry.base import BaseGeometry
 
 _EIGHT = np.ones((3, 3), np.uint8)
 AREA_TOLERANCE = 0.02
-"""By how much of itself the area of an outline may change when it is smoothed."""
+"""Smoothing changes the area of an outline by at most 2 %."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,26 +24,26 @@ class Regions:
     """Connected regions of a grid, numbered from 1, the largest first."""
 
     labels: NDArray[np.int32]
-    """(H, W), 0 outside of all regions."""
+    """(H, W) number of the region of each pixel; 0 outside all regions."""
     pixels: NDArray[np.int64]
-    """Number of pixels of each region."""
+    """(N,) number of pixels in each region."""
 
     def only(self, kept: NDArray[np.int64]) -> "Regions":
-        """Return the regions `kept` (numbers from 0), numbered anew in that order; `labels` are changed in place."""
+        """Return only the regions `kept` (numbers from 0), renumbered in that order; changes `labels` in place."""
         renumber = np.zeros(self.count + 1, np.int32)
         renumber[kept + 1] = np.arange(1, len(kept) + 1)
-        # Row by row: a granule's labels are half a gigabyte.
+        # Row by row to save memory: the labels of a granule take half a gigabyte.
         for row in self.labels:
             row[:] = renumber[row]
         return Regions(self.labels, self.pixels[kept])
 
     @property
     def count(self) -> int:
-        """How many regions there are."""
+        """Number of regions."""
         return len(self.pixels)
 
     def members(self) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32]]:
-        """Return row, column and region, from 0, of every pixel that is in one; in order of rows."""
+        """Return row, column and region (from 0) of every pixel inside a region, in row order."""
         at = np.flatnonzero(self.labels)
         rows, columns = np.divmod(at, self.labels.shape[1])
         return rows.astype(np.int32), columns.astype(np.int32), self.labels.ravel()[at] - 1
@@ -54,20 +54,23 @@ def find_regions(
 ) -> Regions:
     """Number the connected regions of `mask` that have at least `min_pixels`.
 
-    Pixels that touch at a corner are connected: a narrow scar that runs diagonally is one landslide.
+    Pixels that touch at a corner are connected, so that a narrow diagonal scar is one landslide.
 
     Args:
-        mask: (H, W).
+        mask: (H, W), true inside regions.
         min_pixels: smaller regions are dropped.
-        seeds: (H, W); regions without any of these pixels are dropped.
-        merge_px: parts of `mask` with no more than about so many pixels between them are one region.
+        seeds: (H, W); regions without any seed pixel are dropped.
+        merge_px: regions are merged if the gap between them is at most about this many pixels.
+
+    Returns:
+        The regions, numbered from 1, the largest first.
     """
     labels = np.empty(mask.shape, np.int32)
     joined = ndimage.binary_dilation(mask, _disc(merge_px / 2)) if merge_px > 0 else mask
     count = ndimage.label(joined, structure=_EIGHT, output=labels)
     if merge_px > 0:
         labels[~mask] = 0
-    # Over the pixels of regions alone: counting copies what it counts, and a granule has 120 million.
+    # Count only the pixels inside regions: bincount copies its input, and a granule has 120 million pixels.
     sizes = np.bincount(labels[mask], minlength=count + 1)
     if seeds is not None:
         sizes[np.bincount(labels[mask & seeds], minlength=count + 1) == 0] = 0
@@ -80,12 +83,15 @@ def find_regions(
 
 
 def outlines(regions: Regions, transform: Affine, simplify_m: float = 0) -> list[BaseGeometry]:
-    """Return the outline of each region: valid polygons or multipolygons, holes kept.
+    """Trace the outline of each region.
 
     Args:
-        regions: what `find_regions` found.
-        transform: of their grid.
-        simplify_m: how far an outline may move, in the units of `transform`; 0 keeps the pixels' edges.
+        regions: regions from `find_regions`.
+        transform: transform of their grid.
+        simplify_m: distance by which an outline can move, in the units of `transform`; 0 keeps the pixel edges.
+
+    Returns:
+        One valid polygon or multipolygon per region, holes kept.
     """
     parts: list[list[BaseGeometry]] = [[] for _ in range(regions.count)]
     for label, outline in _traced(regions.labels, regions.labels > 0, transform):
@@ -94,13 +100,13 @@ def outlines(regions: Regions, transform: Affine, simplify_m: float = 0) -> list
     valid[:] = [found[0] if len(found) == 1 else shapely.union_all(found) for found in parts]
     if simplify_m > 0:
         simple = _only_polygons(shapely.make_valid(shapely.simplify(valid, simplify_m), method="structure"))
-        # A region thinner than the tolerance would vanish; its own outline is better than none.
+        # A region thinner than the tolerance would vanish: keep its original outline.
         valid = np.where(shapely.area(simple) > 0, simple, valid)
     return list(valid)
 
 
 def smoothed(outlines: Sequence[BaseGeometry]) -> list[BaseGeometry]:
-    """Return outlines with rounded corners, each of its area within 2 %; one that cannot be rounded so stays."""
+    """Return outlines with rounded corners; an outline whose area would change by more than 2 % stays as it is."""
     return [_smoothed(outline) for outline in outlines]
 
 
@@ -111,7 +117,7 @@ def _smoothed(outline: BaseGeometry) -> BaseGeometry:
         method="structure",
     )
     for _ in range(4):
-        # What the corners lost is given back all along the outline.
+        # Give back along the whole outline what the corners lost.
         rounded = rounded.buffer((outline.area - rounded.area) / max(rounded.length, 1e-9), join_style="mitre")
     (rounded,) = _only_polygons(np.array([rounded, None], dtype=object)[:1])
     kept = outline.area * (1 - AREA_TOLERANCE) <= rounded.area <= outline.area * (1 + AREA_TOLERANCE)
@@ -119,7 +125,7 @@ def _smoothed(outline: BaseGeometry) -> BaseGeometry:
 
 
 def _rounded(ring: LinearRing) -> NDArray[np.float64]:
-    """Cut each corner at a quarter of its sides, twice (Chaikin 1974)."""
+    """Cut each corner at a quarter of its sides, and do so twice (Chaikin 1974)."""
     points: NDArray[np.float64] = shapely.get_coordinates(ring)[:-1]
     for _ in range(2):
         following = np.roll(points, -1, axis=0)
@@ -130,7 +136,7 @@ def _rounded(ring: LinearRing) -> NDArray[np.float64]:
 def clipped(
     outlines: Sequence[BaseGeometry], area: BaseGeometry | None, hidden: Sequence[BaseGeometry]
 ) -> list[BaseGeometry]:
-    """Cut off what lies outside of `area` or in the `hidden` polygons; an outline of which nothing is left is empty."""
+    """Cut off what lies outside `area` or inside `hidden`; an outline with nothing left becomes empty."""
     found = np.empty(len(outlines), dtype=object)
     found[:] = outlines
     if area is not None:
@@ -140,14 +146,14 @@ def clipped(
     if len(hidden):
         for number, near in _by_first(*STRtree(hidden).query(found, predicate="intersects")):
             west, south, east, north = found[number].buffer(1).bounds
-            # Of a cloud over half the scene only what is at hand.
+            # Clip first: a cloud can cover half the scene.
             parts = [shapely.make_valid(shapely.clip_by_rect(hidden[n], west, south, east, north)) for n in near]
             found[number] = found[number] - shapely.union_all(parts)
     return list(_only_polygons(found))
 
 
 def _by_first(first: NDArray[np.int64], second: NDArray[np.int64]) -> Iterator[tuple[int, NDArray[np.int64]]]:
-    """Yield each of `first` with all of `second` that stand beside it."""
+    """Yield each value of `first` with all values of `second` paired with it."""
     order = np.argsort(first, kind="stable")
     numbers, starts = np.unique(first[order], return_index=True)
     yield from zip(numbers.tolist(), np.split(second[order], starts[1:]), strict=False)
@@ -160,12 +166,15 @@ def _disc(radius: float) -> NDArray[np.bool_]:
 
 
 def areas(codes: NDArray[np.uint8], mask: NDArray[np.bool_], transform: Affine) -> list[tuple[int, BaseGeometry]]:
-    """Return the connected areas of each code within `mask` and their outlines, by code, the largest first.
+    """Trace the connected areas of each code within `mask`.
 
     Args:
-        codes: (H, W).
+        codes: (H, W) codes.
         mask: (H, W), true where the code counts.
-        transform: of their grid.
+        transform: transform of their grid.
+
+    Returns:
+        Code and outline of each area, sorted by code, the largest area first.
     """
     return sorted(_traced(codes, mask, transform), key=lambda found: (found[0], -found[1].area))
 
@@ -173,11 +182,11 @@ def areas(codes: NDArray[np.uint8], mask: NDArray[np.bool_], transform: Affine) 
 def _traced(
     values: NDArray[np.generic], mask: NDArray[np.bool_], transform: Affine
 ) -> Iterator[tuple[int, BaseGeometry]]:
-    """Yield the value and the outline of each connected area of one value, valid polygons or multipolygons."""
+    """Yield value and outline (a valid polygon or multipolygon) of each connected area of equal value."""
     traced = rasterio.features.shapes(values, mask=mask, connectivity=8, transform=transform)
     found = [(shape(geometry), int(value)) for geometry, value in traced]
     rings = np.array([outline for outline, _ in found], dtype=object)
-    # Where two pixels touch at a corner, the traced ring touches itself.
+    # The traced ring touches itself where two pixels touch at a corner.
     valid = _only_polygons(shapely.make_valid(rings, method="structure", keep_collapsed=False))
     yield from zip((value for _, value in found), valid, strict=True)
 

@@ -1,4 +1,4 @@
-"""A map sheet to print: A3, one page, its outlines and letters drawn, not painted."""
+"""Draws a printable map sheet: one A3 page (PDF) with vector outlines and text."""
 
 import logging
 import math
@@ -25,36 +25,40 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 SIZE_MM: Final = (420, 297)
-"""A3, lying. All lengths are in millimetres of the paper, from its upper left corner."""
+"""A3, landscape. All lengths are in millimetres on paper, from the upper left corner."""
 FRAME_MM: Final = (20, 30, 306, 278)
 """Left, top, right and bottom of the map."""
 PANEL_MM: Final = (314, 408)
-"""Left and right of the column beside it."""
+"""Left and right of the column beside the map."""
 BOTTOM_MM: Final = 276
-"""Of that column; the line below says who made the sheet."""
+"""Bottom of that column; the line below it names the software."""
 SCALES: Final = (1, 1.25, 1.5, 1.75, 2, 2.5, 3, 3.5, 4, 5, 6, 7, 8, 9)
-"""Times a power of ten: what the scale of the map may be."""
+"""Allowed map scales, each times a power of ten."""
 SCENES_MAX: Final = 20
-"""So many images are listed."""
+"""Number of images listed at most."""
 POINT_MM: Final = 25.4 / 72
 INK: Final = "#1c2733"
 GREY: Final = "#5b6875"
 DISCLAIMER: Final = (
-    "Made by a program from satellite images; not checked in the field. Landslides may be missing, and what is drawn "
-    "may be none. Where it is hatched nothing can be said. Do not decide on lives by this sheet alone."
+    "Made automatically from satellite images; not checked in the field. Landslides can be missing, and some outlines "
+    "can be false alarms. Hatched ground was not analysed. Do not decide on lives by this sheet alone."
 )
 
 
 def write_sheet(report: Report, path: Path) -> None:
-    """Write the sheet as PDF. Its letters can be searched and copied, its outlines stay sharp at any size.
+    """Write the sheet as PDF. Its text can be searched and copied, and its outlines stay sharp at any size.
+
+    Args:
+        report: content of the sheet.
+        path: the file.
 
     Raises:
-        OutputError: it cannot be written.
+        OutputError: the file cannot be written.
     """
     from matplotlib import rc_context
 
     fonts = _Fonts()
-    # 42: fonts are embedded as they are, so that letters stay letters.
+    # 42 embeds fonts unchanged (TrueType), so that the text stays text.
     with rc_context({"pdf.fonttype": 42, "hatch.linewidth": 0.5, "font.family": fonts.families}):
         figure = draw_sheet(report, fonts)
         with atomic(path) as temporary:
@@ -62,18 +66,18 @@ def write_sheet(report: Report, path: Path) -> None:
             figure.savefig(temporary, format="pdf", metadata=about)
     if fonts.missing:
         log.warning(
-            "no font on this machine has the letters %s: %s shows ? for them; install one, such as Noto Sans CJK",
+            "no font on this machine has the letters %s; %s shows ? instead; install a font such as Noto Sans CJK",
             "".join(sorted(fonts.missing)), path.name,
         )  # fmt: skip
 
 
 class _Fonts:
-    """Fonts of this machine: DejaVu Sans, which comes with matplotlib, and others for the letters that it lacks."""
+    """Fonts of this machine: DejaVu Sans, which matplotlib brings, and others for the letters that it lacks."""
 
     def __init__(self) -> None:
         from matplotlib.font_manager import fontManager
 
-        # Regular faces, each family once; the last resort of matplotlib draws a box for every letter.
+        # Regular faces, each family once. The "Last Resort" font is skipped: it draws a box for every letter.
         self._files = {
             font.name: font.fname
             for font in fontManager.ttflist
@@ -81,12 +85,12 @@ class _Fonts:
         }
         self._letters: dict[str, set[int]] = {}
         self.families = ["DejaVu Sans"]
-        """What text is set in: a letter comes from the first of these that has it."""
+        """Families for the text: each letter uses the first family that has it."""
         self.missing: set[str] = set()
         """Letters that no font has."""
 
     def legible(self, text: str) -> str:
-        """Add the families that a text needs; put ? for letters that none has, and blanks for what is no letter."""
+        """Add the families that `text` needs; join its words by single blanks and put ? for letters without a font."""
         text = " ".join(text.split())
         return "".join(letter if self._has(letter) else "?" for letter in text if letter.isprintable())
 
@@ -109,23 +113,23 @@ class _Fonts:
 
 
 class _Pen:
-    """Writes on the paper, in millimetres."""
+    """Writes on the page, at positions in millimetres."""
 
     def __init__(self, page: "Axes", fonts: _Fonts) -> None:
         self.page, self._fonts = page, fonts
 
     def text(self, x: float, y: float, text: str, size: float, **how: Any) -> float:
-        """Write one line whose upper left corner is at x, y; return where the next one begins."""
+        """Write one line with its upper left corner at x, y; return the y of the next line."""
         legible = self._fonts.legible(text)
-        # Bold is for our own words, which need no other font: most have no bold face.
+        # Bold text is our own and DejaVu Sans has its letters; most other fonts have no bold face.
         families = self._fonts.families[:1] if "weight" in how else self._fonts.families
         how = {"color": INK, "va": "top", "family": list(families)} | how
-        # Nothing from outside is taken for a formula.
+        # Text from outside must not be parsed as a formula.
         self.page.text(x, y, legible, size=size, parse_math=False, **how)
         return y + 1.35 * size * POINT_MM
 
     def paragraph(self, x: float, y: float, text: str, size: float, right: float = PANEL_MM[1], **how: Any) -> float:
-        """Write text between x and `right`; return where the next line begins. What has no room is not written."""
+        """Wrap text between x and `right`; return the y of the next line. Lines without room are not written."""
         line = ""
         for word in self._fonts.legible(text).split():
             longer = f"{line} {word}".strip()
@@ -136,7 +140,7 @@ class _Pen:
         return self._line(x, y, line, size, **how)
 
     def shortened(self, text: str, size: float, width: float) -> str:
-        """Cut a text so that it fits."""
+        """Shorten a text until it fits into `width`."""
         text = self._fonts.legible(text)
         if self._width(text, size) <= width:
             return text
@@ -156,7 +160,7 @@ class _Pen:
 
 
 def draw_sheet(report: Report, fonts: _Fonts | None = None) -> "Figure":
-    """Return the sheet as a figure of matplotlib."""
+    """Return the sheet as a matplotlib figure."""
     from matplotlib.figure import Figure
 
     width, height = SIZE_MM
@@ -179,7 +183,7 @@ def draw_sheet(report: Report, fonts: _Fonts | None = None) -> "Figure":
 
 
 def _map(frame: "Axes", report: Report) -> float:
-    """Draw the frame's content; return its scale, so many metres on the ground to one on paper."""
+    """Draw the map; return its scale denominator (metres on the ground per metre on paper)."""
     from matplotlib.patches import PathPatch
 
     left, top, right, bottom = FRAME_MM
@@ -190,13 +194,13 @@ def _map(frame: "Axes", report: Report) -> float:
     frame.set(xlim=(x - half[0], x + half[0]), ylim=(y - half[1], y + half[1]))
     height, width = report.shape_px
     (grid_west, grid_north), (grid_east, grid_south) = report.transform @ (0, 0), report.transform @ (width, height)
-    # As it is: what resamples it would have to know the printer.
+    # Not resampled here: the right resolution depends on the printer.
     frame.imshow(
         report.post, extent=(grid_west, grid_east, grid_south, grid_north), interpolation="none", aspect="auto"
     )
     tolerance_m = scale * 0.05 / 1000
     hidden = _outline(report.not_analysed.polygons, tolerance_m)
-    # Artists, not patches: of a patch the extent is computed, which takes seconds and is known.
+    # add_artist, not add_patch: the latter computes the extent, which takes seconds and is already known.
     frame.add_artist(PathPatch(hidden, facecolor=(1, 1, 1, 0.35), edgecolor="#333333", linewidth=0.4, hatch="/////"))
     groups: dict[str, list[BaseGeometry]] = {colour: [] for _, _, colour in CONFIDENCE_CLASSES}
     for polygon, record in zip(report.landslides.polygons, report.landslides.records, strict=True):
@@ -213,7 +217,7 @@ def _map(frame: "Axes", report: Report) -> float:
 
 
 def _outline(polygons: Sequence[BaseGeometry | None], tolerance_m: float) -> "Outline":
-    """Return one path of all polygons, holes running against outlines so that they stay empty."""
+    """Return one path of all polygons; holes run against the outlines, so that they stay empty."""
     from matplotlib.path import Path as Outline
 
     simple = shapely.simplify([p for p in polygons if p is not None], tolerance_m)
@@ -229,7 +233,7 @@ def _outline(polygons: Sequence[BaseGeometry | None], tolerance_m: float) -> "Ou
 
 
 def _coordinates(frame: "Axes", scale: float) -> None:
-    """Rule the map along the coordinates of its reference system, and name them at all sides."""
+    """Draw a coordinate grid of the map's CRS, labelled on all sides."""
     from matplotlib.ticker import FuncFormatter, MultipleLocator
 
     step = _round_up(scale * 45 / 1000, (1, 2, 5))
@@ -271,7 +275,7 @@ def _north(pen: _Pen) -> None:
 
 
 def _panel(pen: _Pen, report: Report, scale: float) -> None:
-    """Write legend, totals, sources and what to beware of."""
+    """Write legend, totals, images, model, warnings and scale."""
     x, right = PANEL_MM
     y = _legend(pen, FRAME_MM[1])
     y = _heading(pen, "Totals", y + 3)
@@ -285,9 +289,9 @@ def _panel(pen: _Pen, report: Report, scale: float) -> None:
         pen.text(x + 6, y, time, 5.4)
         y = pen.text(x + 25, y, pen.shortened(scene["id"], 5.4, right - x - 25), 5.4)
     if len(report.scenes) > SCENES_MAX:
-        y = pen.text(x, y, f"and {len(report.scenes) - SCENES_MAX} more, named in the report", 5.4)
+        y = pen.text(x, y, f"and {len(report.scenes) - SCENES_MAX} more, listed in the report", 5.4)
     y = _heading(pen, "Model", y + 3)
-    model = f"{report.model.get('model', '')}, from a probability of {report.model.get('threshold', '')} up."
+    model = f"{report.model.get('model', '')}, probability threshold {report.model.get('threshold', '')}."
     y = pen.paragraph(x, y, model, 8)
     y = _heading(pen, "Before you rely on it", y + 3)
     y = pen.paragraph(x, y, DISCLAIMER, 8)
@@ -311,7 +315,7 @@ def _legend(pen: _Pen, y: float) -> float:
     pen.page.add_patch(
         Rectangle((x, y), 8, 3.6, facecolor="#e6e6e6", edgecolor="#333333", linewidth=0.4, hatch="/////")
     )
-    y = 1.2 + pen.text(x + 11, y, "not analysed: nothing is known there", 9)
+    y = 1.2 + pen.text(x + 11, y, "not analysed: landslides unknown", 9)
     pen.page.add_line(Line2D([x, x + 8], [y + 1.8, y + 1.8], color="black", linewidth=1.2, linestyle="--"))
     return pen.text(x + 11, y, "area of interest", 9)
 
@@ -326,7 +330,7 @@ def _rgb(colour: str) -> tuple[float, float, float]:
 
 
 def _round_up(value: float, steps: Sequence[float] = SCALES) -> float:
-    """Return the lowest of `steps`, times a power of ten, that is no less than `value`."""
+    """Return the smallest of `steps`, times a power of ten, that is at least `value`."""
     power = 10.0 ** math.floor(math.log10(value))
     return next(step * power for step in (*steps, 10) if step * power >= value)
 

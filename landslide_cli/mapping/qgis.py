@@ -1,4 +1,4 @@
-"""A QGIS project over the files of an event, written without QGIS."""
+"""Writes a QGIS project for the files of an event, without needing QGIS."""
 
 import zipfile
 from collections.abc import Mapping, Sequence
@@ -21,7 +21,7 @@ class RasterLayer:
     name: str
     title: str
     file: str
-    """Relative to the project."""
+    """Path relative to the project."""
     kind: str
     """`rgb`, `probability` or `hillshade`."""
     bands: tuple[int, ...] = (1,)
@@ -42,7 +42,7 @@ class VectorLayer:
 
 
 ID: Final = "event_layer_"
-"""Begins the identifier of each layer: QGIS replaces those of ten letters and less, and then misses the layer."""
+"""Prefix of each layer identifier: QGIS replaces identifiers of ten letters or fewer, and then misses the layer."""
 PROBABILITY_RAMP: Final = ((10, "255,255,178,0"), (30, "254,204,92,160"), (60, "240,59,32,200"), (100, "189,0,38,255"))
 """Percent and colour."""
 
@@ -54,17 +54,17 @@ def write_project(
     extent: tuple[float, float, float, float],
     layers: Sequence[RasterLayer | VectorLayer],
 ) -> None:
-    """Write a project (`.qgz`) that opens without a question in QGIS 3.22 and later.
+    """Write a project (`.qgz`) that QGIS 3.22 and later open without a prompt.
 
     Args:
         path: the file.
-        title: of the window.
+        title: title of the window.
         crs: authority code of the map and of all layers.
         extent: west, south, east, north in `crs`.
-        layers: from the top of the map to the bottom.
+        layers: layers from the top of the map to the bottom.
 
     Raises:
-        OutputError: it cannot be written.
+        OutputError: the file cannot be written.
     """
     root = Element("qgis", projectname=plain(title), version=QGIS_VERSION)
     SubElement(root, "homePath", path="")
@@ -90,7 +90,7 @@ def write_project(
         project.append(_vector(layer, source, crs) if isinstance(layer, VectorLayer) else _raster(layer, source, crs))
     properties = SubElement(root, "properties")
     SubElement(SubElement(properties, "Paths"), "Absolute", type="bool").text = "false"
-    # Without this QGIS does not read the reference system of the project.
+    # QGIS reads the reference system of the project only if this is set.
     SubElement(SubElement(properties, "SpatialRefSys"), "ProjectionsEnabled", type="int").text = "1"
     document = "<!DOCTYPE qgis PUBLIC 'http://mrcc.com/qgis.dtd' 'SYSTEM'>\n" + tostring(root, encoding="unicode")
     with atomic(path) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -100,7 +100,7 @@ def write_project(
 def _crs(parent: Element, crs: str) -> None:
     described = pyproj.CRS(crs)
     system = SubElement(parent, "spatialrefsys", nativeFormat="Wkt")
-    # The code alone is enough for a layer, not for the project.
+    # The code alone is enough for a layer; the project needs WKT.
     SubElement(system, "wkt").text = described.to_wkt("WKT2_2019")
     SubElement(system, "srid").text = crs.partition(":")[2]
     SubElement(system, "authid").text = crs

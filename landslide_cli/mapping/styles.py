@@ -1,4 +1,4 @@
-"""How layers look in QGIS: its style documents (QML), version 3.22 and later."""
+"""Writes layer styles for QGIS 3.22 and later (QML)."""
 
 from collections.abc import Mapping, Sequence
 from typing import Final
@@ -8,29 +8,29 @@ from landslide_cli.mapping.attributes import ALIASES
 from landslide_cli.mapping.changes import CHANGES
 
 QGIS_VERSION: Final = "3.22.0"
-"""What the documents say that they were written for: QGIS reads those of older versions without a question."""
+"""Version stated in the documents: QGIS opens documents of older versions without a prompt."""
 
 CONFIDENCE_CLASSES: Final = (
     (0.0, 0.5, "254,217,118"), (0.5, 0.7, "253,141,60"), (0.7, 0.85, "240,59,32"), (0.85, 1.0, "189,0,38")
 )  # fmt: skip
-"""Lower and upper bound and colour; ColorBrewer's YlOrRd, told apart by colour-blind readers."""
+"""Lower bound, upper bound and colour; ColorBrewer's YlOrRd, which colour-blind readers can distinguish."""
 
 
 _CHANGE_LINES: Final = (
     ("213,0,60", "solid"), ("255,127,14", "solid"), ("120,120,120", "solid"), ("86,180,233", "solid"),
     ("0,80,200", "solid"), ("255,127,14", "dot"), ("86,180,233", "dot"), ("152,78,163", "dash"), ("40,40,40", "dash"),
 )  # fmt: skip
-"""Colour and line of each of `CHANGES`: warm where there is more than before, cold where there is less, broken where
-it may be no change of the ground, in colours of their own where that ground was not seen."""
+"""Colour and line of each of `CHANGES`. Warm colours: more than before. Cold colours: less than before. Broken lines:
+perhaps no change of the ground. Two separate colours: the ground was not seen."""
 
 
 def confidence_colour(confidence: float) -> str:
-    """Return the colour of a landslide, as `CONFIDENCE_CLASSES` has it."""
+    """Return the colour of a landslide from `CONFIDENCE_CLASSES`."""
     return next((colour for _, upper, colour in CONFIDENCE_CLASSES if confidence < upper), CONFIDENCE_CLASSES[-1][2])
 
 
 def style(layer: str, fields: Sequence[str]) -> str:
-    """Return the QML document of a layer, one of `RENDERERS`, with the words for its fields."""
+    """Return the QML document of a layer (see `renderer`), with the alias of each field."""
     root = Element("qgis", version=QGIS_VERSION, styleCategories="Symbology|Fields")
     root.append(renderer(layer))
     root.append(aliases(fields))
@@ -38,7 +38,7 @@ def style(layer: str, fields: Sequence[str]) -> str:
 
 
 def renderer(layer: str) -> Element:
-    """Return the `renderer-v2` of a layer, one of `landslides`, `changes`, `not_analysed`, `aoi` and `scenes`."""
+    """Return the `renderer-v2` of a layer: `landslides`, `changes`, `not_analysed`, `aoi` or `scenes`."""
     if layer == "landslides":
         return _graduated()
     if layer == "changes":
@@ -54,7 +54,7 @@ def renderer(layer: str) -> Element:
 
 
 def aliases(fields: Sequence[str]) -> Element:
-    """Return the names in words of a layer's fields."""
+    """Return the aliases of the fields of a layer."""
     root = Element("aliases")
     for number, field in enumerate(fields, 1):
         SubElement(root, "alias", field=field, index=str(number), name=ALIASES.get(field, ""))
@@ -83,7 +83,7 @@ def _categorized() -> Element:
     categories, symbols = SubElement(root, "categories"), SubElement(root, "symbols")
     for number, (change, (colour, line)) in enumerate(zip(CHANGES, _CHANGE_LINES, strict=True)):
         SubElement(categories, "category", symbol=str(number), value=change, type="string", label=change, render="true")
-        # Hardly filled: the landslides and the images are to be seen below.
+        # Almost transparent, so that landslides and images stay visible below.
         symbols.append(_symbol(str(number), _fill(f"{colour},50", "solid", f"{colour},255", "0.7", line)))
     return root
 
