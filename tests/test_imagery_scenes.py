@@ -140,5 +140,5 @@ def test_cloudy_scenes_that_complete_each_other_are_usable() -> None:
 def test_scenes_are_named_by_any_of_their_granules() -> None:
     scenes = overpasses([granule("a", "2021-08-09T15:17:11", tile="19Q"), granule("b", "2021-08-09T15:17:25")])
     assert named_scenes(scenes, ["b", "a"], "pre") == scenes
-    with pytest.raises(InputError, match=r"--pre-scene 'c' is no pre scene.*there are: "):
+    with pytest.raises(InputError, match=r"--pre-scene 'c' is not a pre scene.*available: "):
         named_scenes(scenes, ["c"], "pre")

@@ -1,4 +1,4 @@
-"""STAC catalogs: where they are, how their items are read, and what their numbers mean."""
+"""Searches STAC catalogs and interprets their items: band names, offsets, orbits and sun angles."""
 
 import json
 import logging
@@ -29,19 +29,19 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Catalog:
-    """A STAC API or an item collection on disk."""
+    """A STAC API, or an item collection on disk."""
 
     name: str
     href: str
     """URL of the API, or path of the item collection."""
     images: tuple[str, ...] = ("sentinel-2-l2a", "sentinel-2-c1-l2a")
-    """Collections of Sentinel-2 L2A scenes; those that the catalog lacks give nothing."""
+    """Collections of Sentinel-2 L2A scenes; those that the catalog lacks give no items."""
     elevation: tuple[str, ...] = ("alos-dem", "cop-dem-glo-30")
     """Collections of elevation tiles, the preferred one first."""
 
     @property
     def is_api(self) -> bool:
-        """Whether the catalog is asked over HTTP."""
+        """True if the catalog is searched over HTTP."""
         return urlparse(self.href).scheme in ("http", "https")
 
 
@@ -60,7 +60,7 @@ CATALOGS: Final[Mapping[str, Catalog]] = {
             images=("sentinel-2-c1-l2a",),
             elevation=("cop-dem-glo-30",),
         ),
-        # Its images are read by S3 and need the keys of a free account, in AWS_ACCESS_KEY_ID and
+        # Images are read over S3. They need the keys of a free account in AWS_ACCESS_KEY_ID and
         # AWS_SECRET_ACCESS_KEY; AWS_S3_ENDPOINT is eodata.dataspace.copernicus.eu.
         Catalog(
             "copernicus",
@@ -72,19 +72,19 @@ CATALOGS: Final[Mapping[str, Catalog]] = {
 }
 
 _EARTH_SEARCH_NAMES: Final = {"B05": "rededge1", "B06": "rededge2", "B07": "rededge3"}
-"""Asset keys of Earth Search where they are not the common names of the bands."""
+"""Asset keys of Earth Search that differ from the common names of the bands."""
 ASSET_KEYS: Final[Mapping[str, tuple[str, ...]]] = {
     **{
         band: (band, _EARTH_SEARCH_NAMES.get(band, COMMON_NAMES[band]), f"{band}_{BAND_GSD_M[band]}m") for band in BANDS
     },
     "SCL": ("SCL", "scl", "SCL_20m"),
 }
-"""The asset keys under which catalogs list a band."""
+"""Asset keys under which catalogs list each band."""
 
 ELEVATION_KEYS: Final = ("data", "elevation")
 
 PAGE_ITEMS: Final = 100
-"""Items of one page of an answer."""
+"""Items per page of an answer."""
 
 PATIENCE: Final = Retry(
     total=6,
@@ -92,35 +92,47 @@ PATIENCE: Final = Retry(
     backoff_factor=0.5,
     backoff_jitter=0.5,
     status_forcelist=(429, 500, 502, 503, 504),
-    # A search is a POST that changes nothing.
+    # Retry POST too: a search is a POST that changes nothing.
     allowed_methods=None,
 )
-"""How often a catalog is asked again: about half a minute where it is throttled or fails, at any page."""
+"""Retries of each page when a catalog throttles or fails: about half a minute in all."""
 
 SEARCHES: Final = 3
-"""How often a search begins anew when an answer, of whatever page, is cut in the middle."""
+"""A search is started at most this many times if the answer of a page is cut off."""
 
 _ORBIT: Final = re.compile(r"_R(\d{3})_")
 _TIMEOUT_S: Final = 60
 _STORAGE: Final = ".blob.core.windows.net"
 _TOKEN_RETRIES: Final = 4
-"""About ten seconds of patience with the token service; its client's own ten retries take twelve minutes."""
+"""Retries of the token service: about ten seconds in all. Its client's own ten retries take twelve minutes."""
 
 
 def find_catalogs(text: str) -> list[Catalog]:
-    """Return the catalogs to ask, in turn: those of `CATALOGS` for `auto`, else the one that `text` names.
+    """Return the catalogs to search, in this order.
+
+    Args:
+        text: `auto` for all of `CATALOGS`, else see `find_catalog`.
+
+    Returns:
+        The catalogs.
 
     Raises:
-        InputError: it names none.
+        InputError: `text` is not a known name, a URL or a file.
     """
     return list(CATALOGS.values()) if text == "auto" else [find_catalog(text)]
 
 
 def find_catalog(text: str) -> Catalog:
-    """Return the catalog that `text` names: a key of `CATALOGS`, the URL of a STAC API, or a file.
+    """Return the catalog that `text` names.
+
+    Args:
+        text: a key of `CATALOGS`, the URL of a STAC API, or the path of a STAC item collection.
+
+    Returns:
+        The catalog.
 
     Raises:
-        InputError: it is none of these.
+        InputError: `text` is not a known name, a URL or a file.
     """
     if text in CATALOGS:
         return CATALOGS[text]
@@ -129,20 +141,27 @@ def find_catalog(text: str) -> Catalog:
     if Path(text).is_file():
         return Catalog(text, str(Path(text).absolute()))
     raise InputError(
-        f"catalog {text!r} is no known name, URL or file; use auto, {', '.join(CATALOGS)}, the URL of a STAC API, "
-        "or the path of a STAC item collection"
+        f"catalog {text!r} is not a known name, a URL or a file; use auto, {', '.join(CATALOGS)}, the URL of a STAC "
+        "API, or the path of a STAC item collection"
     )
 
 
 def search(
     catalog: Catalog, collections: Sequence[str], area: BaseGeometry, days: tuple[date, date] | None = None
 ) -> list[pystac.Item]:
-    """Return the items of `collections` that meet `area` (EPSG:4326), on `days` (both included), by time.
+    """Search a catalog; its answer is filtered again here, because not every server applies all filters.
 
-    The catalog's answer is filtered again here: not every server filters as it was asked.
+    Args:
+        catalog: the catalog.
+        collections: names of collections.
+        area: items must intersect it (EPSG:4326).
+        days: first and last day, both included; None for any time.
+
+    Returns:
+        The items, sorted by time.
 
     Raises:
-        CatalogError: the catalog cannot be reached or does not answer as a STAC API.
+        CatalogError: the catalog cannot be reached, or does not answer as a STAC API.
     """
     items = _ask(catalog, collections, area, days) if catalog.is_api else _read_file(catalog)
     start, end = _span(days) if days else (None, None)
@@ -202,7 +221,7 @@ def _read_file(catalog: Catalog) -> list[pystac.Item]:
 
 
 def sign(href: str) -> str:
-    """Add a token to an href on Planetary Computer's storage; others stay as they are."""
+    """Add a token to an href on the storage of Planetary Computer; return other hrefs unchanged."""
     url = urlparse(href)
     if url.hostname and url.hostname.endswith(_STORAGE):
         get_token(url.hostname.removesuffix(_STORAGE), url.path.split("/")[1], retry_total=_TOKEN_RETRIES)
@@ -211,29 +230,35 @@ def sign(href: str) -> str:
 
 
 def _item(feature: dict[str, Any]) -> pystac.Item:
-    # As the catalog wrote it: migrating to a newer STAC version warns of assets that it cannot place.
+    # Not migrated: migration to a newer STAC version warns about assets that it does not recognise.
     return pystac.Item.from_dict(feature, migrate=False)
 
 
 def _without_local_links(item: pystac.Item) -> pystac.Item:
-    """Drop assets that do not lie on the network: a catalog must not make this machine open its own files."""
+    """Drop assets that are not on the network: a catalog must not make this machine open its own files."""
     for key, asset in list(item.assets.items()):
         if urlparse(asset.href).scheme not in ("http", "https", "s3"):
-            log.warning("item %s: asset %s is left out, its link %r is not on the network", item.id, key, asset.href)
+            log.warning("item %s: asset %s is skipped, its link %r is not on the network", item.id, key, asset.href)
             del item.assets[key]
     return item
 
 
 def asset_key(item: pystac.Item, band: str) -> str | None:
-    """Return the key under which `item` lists `band` (or `SCL`), if it does."""
+    """Return the asset key of `band` (or `SCL`) in `item`; None if the item lacks it."""
     return next((key for key in ASSET_KEYS[band] if key in item.assets), None)
 
 
 def dn_offset(item: pystac.Item) -> int:
-    """Return what must be subtracted from the item's digital numbers so that 10000 is reflectance 1.
+    """Return the offset to subtract from the digital numbers of an item, so that 10000 is reflectance 1.
 
-    Decided by what the item declares, else by its processing baseline, never by its date: reprocessing
-    gave old scenes the offset too.
+    The offset that the item declares is used first, then its processing baseline. The date is never used: reprocessed
+    old scenes have the offset too.
+
+    Args:
+        item: a Sentinel-2 L2A item.
+
+    Returns:
+        The offset in digital numbers.
     """
     if item.properties.get("earthsearch:boa_offset_applied"):
         return 0
@@ -253,21 +278,21 @@ def _declared_offset(fields: Mapping[str, Any]) -> float | None:
 
 
 def baseline(item: pystac.Item) -> tuple[int, int]:
-    """Return the processing baseline, such as (5, 11); (0, 0) where the item does not say."""
+    """Return the processing baseline, such as (5, 11); (0, 0) if the item does not state it."""
     text = str(item.properties.get("s2:processing_baseline") or item.properties.get("processing:version") or "")
     major, _, minor = text.partition(".")
     return (int(major), int(minor)) if major.isdigit() and minor.isdigit() else (0, 0)
 
 
 def relative_orbit(item: pystac.Item) -> int | None:
-    """Return the relative orbit, if the item says it in its properties or in its product name."""
+    """Return the relative orbit from the properties or the product name of the item; None if neither states it."""
     orbit = item.properties.get("sat:relative_orbit")
     match = _ORBIT.search(f"{item.id} {item.properties.get('s2:product_uri', '')}")
     return int(orbit) if orbit is not None else int(match[1]) if match else None
 
 
 def sun_position(item: pystac.Item) -> tuple[float, float] | None:
-    """Return elevation and azimuth of the sun in degrees, if the item says them."""
+    """Return elevation and azimuth of the sun in degrees; None if the item does not state them."""
     properties = item.properties
     azimuth = properties.get("view:sun_azimuth", properties.get("s2:mean_solar_azimuth"))
     elevation = properties.get("view:sun_elevation")

@@ -1,4 +1,4 @@
-"""Several scenes of one side into one image: what clouds hide in one is filled from the next."""
+"""Merges several scenes of one side into one image: gaps of a scene are filled from the next scene."""
 
 from collections.abc import Callable, Sequence
 
@@ -9,20 +9,20 @@ from landslide_cli.geo.bands import NODATA, Unseen
 from landslide_cli.imagery.scenes import Scene
 
 Reader = Callable[[Scene], tuple[NDArray[np.uint8], Callable[[], NDArray[np.uint16]]]]
-"""Scene -> why its ground is not seen (H, W), and a function that reads its digital numbers (B, H, W)."""
+"""Takes a scene. Returns the codes of `Unseen` (H, W), and a function that reads the digital numbers (B, H, W)."""
 
 
 def composite(scenes: Sequence[Scene], read: Reader) -> tuple[NDArray[np.uint16], NDArray[np.uint8]]:
-    """Fill from the scenes in turn; one that shows nothing new is not read.
+    """Fill each pixel from the first scene that shows the ground; scenes that add nothing are not read.
 
     Args:
-        scenes: the best first.
+        scenes: scenes, the best first.
         read: see `Reader`.
 
     Returns:
-        Digital numbers (B, H, W), 0 where no scene observed; and (H, W) uint8: the number of the scene, from
-        1, that shows the ground, or a code of `Unseen`. Where none does, the image is that of the first scene
-        that observed the pixel, clouds and all: a person can see why.
+        (B, H, W) uint16 digital numbers, 0 where no scene observed; and (H, W) uint8, the number of the scene (from 1)
+        that shows the ground, or a code of `Unseen`. If no scene shows the ground, the pixel is taken from the first
+        scene that observed it, including its clouds, so that a person can see the reason.
     """
     why, read_images = read(scenes[0])
     dn = read_images().copy()

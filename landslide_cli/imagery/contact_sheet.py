@@ -1,4 +1,4 @@
-"""Scenes side by side, to be judged by eye. Pure: arrays and captions in, a picture out."""
+"""Draws a contact sheet: scenes side by side, to judge by eye. Pure: arrays and captions in, a picture out."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ WHITE: Final[Colour] = (255, 255, 255)
 INK: Final[Colour] = (20, 20, 20)
 AOI_LINE: Final[Colour] = (255, 225, 0)
 AOI_RIM: Final[Colour] = (40, 40, 40)
-"""Beside the outline, without which it would be lost on clouds."""
+"""Rim beside the AOI outline, which keeps it visible on clouds."""
 USED_FRAME: Final[Colour] = (0, 150, 70)
 FRAME: Final[Colour] = (190, 192, 196)
 TINTS: Final[dict[Unseen, Colour]] = {
@@ -27,21 +27,21 @@ TINTS: Final[dict[Unseen, Colour]] = {
     Unseen.SNOW: (0, 190, 215),
     Unseen.DEFECTIVE: (255, 80, 0),
 }
-"""What lies over the ground that a scene hides. What it did not observe is white."""
+"""Tint of ground hidden for each reason. Ground that was not observed is white."""
 TINT_SHARE: Final = 0.4
-"""How much of a hidden pixel is tint: the cloud below can still be judged."""
+"""Share of tint in a hidden pixel, low enough to judge the cloud below."""
 
 PERCENTILES: Final = (1, 98)
-"""Digital numbers of the visible ground that become black and white, in percent of its pixels."""
+"""Percentiles of the visible ground's digital numbers that become black and white."""
 GAMMA: Final = 0.65
-"""Lightens the dark greens of which most images are made."""
+"""Lightens dark green, the most common colour in the images."""
 
 COLUMNS: Final = 6
 USED_FRAME_PX: Final = 5
 FRAME_PX: Final = 1
 MARGIN_PX: Final = 18
 CAPTION_WIDTH_PX: Final = 190
-"""Narrower thumbnails stand apart, so that their captions fit."""
+"""Width reserved for a caption; narrower thumbnails are spaced apart to fit it."""
 CAPTION_LINES: Final = 3
 TEXT_PX: Final = 15
 LINE_PX: Final = 20
@@ -52,16 +52,16 @@ SWATCH_PX: Final = 13
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """What a scene shows on a coarse grid."""
+    """A scene on a coarse grid."""
 
     dn: NDArray[np.uint16]
-    """(3, H, W) digital numbers: red, green, blue; 0 = not observed."""
+    """(3, H, W) uint16 digital numbers: red, green, blue; 0 = not observed."""
     why: NDArray[np.uint8]
     """(H, W) codes of `Unseen`; 0 where the ground is seen."""
 
     @property
     def observed(self) -> NDArray[np.bool_]:
-        """(H, W), true where there is something to show."""
+        """(H, W), true where the scene observed the pixel."""
         observed: NDArray[np.bool_] = (self.dn != NODATA).all(axis=0) & (self.why != Unseen.OUTSIDE)
         return observed
 
@@ -71,30 +71,30 @@ class Thumbnail:
     """A scene on the sheet."""
 
     view: View | None
-    """Nothing where the scene cannot be read."""
+    """None if the scene cannot be read."""
     caption: tuple[str, ...]
-    """At most `CAPTION_LINES`."""
+    """At most `CAPTION_LINES` lines."""
     used: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """The scenes of one side, which are stretched alike."""
+    """The scenes of one side, drawn with the same stretch."""
 
     title: str
     thumbnails: tuple[Thumbnail, ...]
 
 
 def draw_sheet(title: str, sections: Sequence[Section], inside: NDArray[np.bool_]) -> Image.Image:
-    """Draw all thumbnails, section below section, with a legend.
+    """Draw all thumbnails, one section below the other, with a legend.
 
     Args:
-        title: stands above all.
-        sections: their views are (H, W), as `inside`.
+        title: title of the sheet.
+        sections: the sections; their views are (H, W), like `inside`.
         inside: (H, W), true in the AOI.
 
     Returns:
-        RGB picture; the thumbnails are in it pixel by pixel.
+        RGB picture; thumbnails are not rescaled.
     """
     height, width = inside.shape
     cell_width = max(width, CAPTION_WIDTH_PX) + MARGIN_PX
@@ -126,9 +126,15 @@ def draw_sheet(title: str, sections: Sequence[Section], inside: NDArray[np.bool_
 
 
 def stretch_limits(views: Sequence[View]) -> NDArray[np.float64]:
-    """Return the digital numbers (2, 3) of red, green and blue that are drawn black and white.
+    """Return the digital numbers that are drawn black and white.
 
-    They are taken from the ground that is seen; from clouds and all only if no view shows any.
+    They come from the ground that is seen; if no view shows any, from all observed pixels.
+
+    Args:
+        views: views of one section.
+
+    Returns:
+        (2, 3) black and white limit of red, green and blue.
     """
     grounds = [view.dn[:, view.observed & (view.why == 0)] for view in views]
     if not any(ground.size for ground in grounds):
@@ -140,15 +146,15 @@ def stretch_limits(views: Sequence[View]) -> NDArray[np.float64]:
 
 
 def paint(view: View, inside: NDArray[np.bool_], limits: NDArray[np.float64]) -> NDArray[np.uint8]:
-    """Paint a view in true colour, tinted where it hides the ground of the AOI, which is outlined.
+    """Paint a view in true colour, with tinted hidden ground in the AOI and the outline of the AOI.
 
     Args:
-        view: (H, W).
+        view: (H, W) view of the scene.
         inside: (H, W), true in the AOI.
         limits: see `stretch_limits`.
 
     Returns:
-        (H, W, 3) red, green, blue.
+        (H, W, 3) uint8 red, green, blue.
     """
     black, white = limits
     share = np.clip((np.moveaxis(view.dn, 0, -1) - black) / (white - black), 0, 1)

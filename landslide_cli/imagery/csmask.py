@@ -1,4 +1,4 @@
-"""Which pixels show the ground, by the network of ukis-csmask in place of the scene classification."""
+"""Finds pixels that do not show the ground, with the network of ukis-csmask instead of the scene classification."""
 
 import warnings
 from typing import Any, Final
@@ -11,24 +11,28 @@ from landslide_cli.geo.bands import COMMON_NAMES, REFLECTANCE_ONE, Unseen
 from landslide_cli.imagery.clouds import DILATION_PX, clouds_and_shadows
 
 CSMASK_BANDS: Final = ("B02", "B03", "B04", "B08", "B11", "B12")
-"""What the network reads, in this order."""
+"""Bands that the network reads, in this order."""
 
 _CLOUD, _SHADOW = 1, 2
 
 _CELL_PX: Final = 3
-"""The network is at its best on images of about 30 m."""
+"""The network works best on images of about 30 m."""
 
 _SNOW_INDEX: Final = 0.4
 _SNOW_NIR: Final = 0.11
-"""Normalised difference of green and short-wave infrared, and near-infrared reflectance, above which ground is snow
-(Hall and others 1995): the network has no class of its own for it. Water, whose index is as high, is darker."""
+"""Ground is snow where the normalised difference of green and short-wave infrared, and the near-infrared reflectance,
+are above these two values (Hall and others 1995). The network has no snow class. Water has an equally high index but
+is darker."""
 
 
 def find_network() -> Any:
     """Return the class `CSmask` of ukis-csmask.
 
+    Returns:
+        The class.
+
     Raises:
-        InputError: it is not installed.
+        InputError: ukis-csmask is not installed.
     """
     try:
         from ukis_csmask.mask import CSmask
@@ -40,12 +44,12 @@ def find_network() -> Any:
 def unseen_by_csmask(
     dn: NDArray[np.uint16], observed: NDArray[np.bool_], dilation_px: int = DILATION_PX
 ) -> NDArray[np.uint8]:
-    """Tell why the ground is not seen.
+    """Return for each pixel why the ground is not seen.
 
     Args:
         dn: (6, H, W) uint16 digital numbers at 10 m, 10000 = surface reflectance 1, in the order of `CSMASK_BANDS`.
-        observed: (H, W), where they hold something.
-        dilation_px: how far clouds and shadows are grown.
+        observed: (H, W), true where all bands were observed.
+        dilation_px: number of pixels by which clouds and shadows are grown.
 
     Returns:
         (H, W) uint8, codes of `Unseen`; 0 where the ground is seen.
@@ -57,12 +61,12 @@ def unseen_by_csmask(
     if not observed.any():
         return np.full(observed.shape, Unseen.OUTSIDE, np.uint8)
     reflectance = dn.astype(np.float32) / np.float32(REFLECTANCE_ONE)
-    # A black void would darken what the network thinks of the ground beside it.
+    # Fill unobserved pixels with the mean: black pixels would affect what the network sees beside them.
     np.copyto(reflectance, reflectance.mean(axis=(1, 2), where=observed, keepdims=True), where=~observed)
     with warnings.catch_warnings():
-        # An image smaller than a tile is mirrored to fill it, which serves here.
+        # ukis-csmask mirrors an image smaller than a tile to fill it, which is wanted here.
         warnings.filterwarnings("ignore", "Your input image is smaller", UserWarning)
-        # Always the processor: a rerun elsewhere gives the same, and without CUDA the default fails noisily.
+        # Always the CPU: results are then the same everywhere, and the default fails noisily without CUDA.
         names = [COMMON_NAMES[band] for band in CSMASK_BANDS]
         cells = network(
             _cells(reflectance),
@@ -80,7 +84,7 @@ def unseen_by_csmask(
 
 
 def _cells(image: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Average (B, H, W) over cells of `_CELL_PX` pixels, channels last; rims repeat to fill the last cells."""
+    """Average (B, H, W) over cells of `_CELL_PX` pixels, channels last; edge pixels repeat to fill the last cells."""
     bands, height, width = image.shape
     padded = np.pad(image, ((0, 0), (0, -height % _CELL_PX), (0, -width % _CELL_PX)), mode="edge")
     means = padded.reshape(bands, -(-height // _CELL_PX), _CELL_PX, -1, _CELL_PX).mean(axis=(2, 4))

@@ -1,4 +1,4 @@
-"""Scenes onto the event's grid, harmonised."""
+"""Reads scenes and elevation onto the grid of an event, with the radiometric offset removed."""
 
 import logging
 import random
@@ -31,23 +31,23 @@ log = logging.getLogger(__name__)
 
 
 HALO_PX: Final = 12
-"""Read beyond each block: resampling from 60 m and the growing of clouds see the same at every cut."""
+"""Pixels read beyond each block, so that resampling from 60 m and growing of clouds do not depend on the blocks."""
 
 NATIVE_MARGIN_PX: Final = 4
-"""Native pixels read beyond what a block covers, for the kernel of resampling."""
+"""Native pixels read beyond the ground of a block, for the resampling kernel."""
 
 SCL_GSD_M: Final = 20
 """Native ground sampling distance of the scene classification."""
 
 ATTEMPTS: Final = 5
-"""How often a block is read before its scene is given up; about a quarter of a minute in all."""
+"""Attempts to read a block before its scene is given up: about 15 seconds in all."""
 FIRST_PAUSE_S: Final = 1.0
-"""Pause after the first failure; it doubles, with jitter, lest many workers knock at once."""
+"""Pause after the first failure. It doubles each time, with jitter so that many workers do not retry at once."""
 _FINAL: Final = re.compile(r"response code: 40[014]|40[0134] Client Error|not recognized as|does not exist")
-"""Failures that no patience mends."""
+"""Failures that another attempt does not fix."""
 
 REMOTE: Final[dict[str, Any]] = {
-    # What failed once must not be remembered as missing.
+    # GDAL must not cache a failed request as a missing file.
     "CPL_VSIL_CURL_NON_CACHED": "/vsicurl/:/vsis3/",
     "GDAL_HTTP_MAX_RETRY": "5",
     "GDAL_HTTP_RETRY_DELAY": "1",
@@ -62,9 +62,18 @@ _TYPES: Final[dict[str, Any]] = {
 
 
 def load_images(scene: Scene, bands: Sequence[str], geobox: GeoBox, workers: int) -> NDArray[np.uint16]:
-    """Read a scene: (B, H, W) uint16 digital numbers, 10000 = reflectance 1, 0 = not observed.
+    """Read a scene onto a grid.
 
-    Granules overlap and may differ in offset, so each is harmonised before they are merged.
+    Granules overlap and can have different offsets, so offsets are removed before granules are merged.
+
+    Args:
+        scene: the scene.
+        bands: the bands to read, in order.
+        geobox: the grid, (H, W).
+        workers: number of parallel reads.
+
+    Returns:
+        (B, H, W) uint16 digital numbers, 10000 = reflectance 1, 0 = not observed.
 
     Raises:
         CatalogError: a band is missing or cannot be read.
@@ -77,7 +86,7 @@ def load_images(scene: Scene, bands: Sequence[str], geobox: GeoBox, workers: int
 
 
 def remove_offset(dn: NDArray[np.uint16], offset: int) -> NDArray[np.uint16]:
-    """Subtract the radiometric offset; a valid pixel stays at least 1, so that dark is not nodata."""
+    """Subtract the radiometric offset; valid pixels stay at least 1, so that dark pixels do not become nodata."""
     if offset == 0:
         return dn
     shifted = np.clip(dn.astype(np.int32) - offset, 1, np.iinfo(np.uint16).max)
@@ -85,10 +94,18 @@ def remove_offset(dn: NDArray[np.uint16], offset: int) -> NDArray[np.uint16]:
 
 
 def load_classes(scene: Scene, geobox: GeoBox, workers: int) -> NDArray[np.uint8]:
-    """Read the scene classification of a scene: (H, W) uint8.
+    """Read the scene classification (SCL) of a scene onto a grid.
+
+    Args:
+        scene: the scene.
+        geobox: the grid, (H, W).
+        workers: number of parallel reads.
+
+    Returns:
+        (H, W) uint8 classes.
 
     Raises:
-        CatalogError: it is missing or cannot be read.
+        CatalogError: the classification is missing or cannot be read.
     """
     out = np.zeros(geobox.shape, np.uint8)
     for _, _, (scl,) in _granules(scene, ["SCL"], geobox, workers, Resampling.nearest):
@@ -97,17 +114,34 @@ def load_classes(scene: Scene, geobox: GeoBox, workers: int) -> NDArray[np.uint8
 
 
 def load_overview(scene: Scene, geobox: GeoBox, workers: int) -> NDArray[np.uint8]:
-    """Read the scene classification on a coarse grid, from its overviews: (H, W) uint8.
+    """Read the scene classification (SCL) of a scene onto a coarse grid, from its overviews.
+
+    Args:
+        scene: the scene.
+        geobox: the coarse grid, (H, W).
+        workers: number of parallel reads.
+
+    Returns:
+        (H, W) uint8 classes.
 
     Raises:
-        CatalogError: it is missing or cannot be read.
+        CatalogError: the classification is missing or cannot be read.
     """
     classes: NDArray[np.uint8] = _read(scene.granules, ["SCL"], geobox, workers)[0].astype(np.uint8)
     return classes
 
 
 def load_overview_images(scene: Scene, bands: Sequence[str], geobox: GeoBox, workers: int) -> NDArray[np.uint16]:
-    """Read a scene on a coarse grid, from its overviews, to be looked at: (B, H, W) uint16, as `load_images` gives.
+    """Read a scene onto a coarse grid, from its overviews, for display.
+
+    Args:
+        scene: the scene.
+        bands: the bands to read, in order.
+        geobox: the coarse grid, (H, W).
+        workers: number of parallel reads.
+
+    Returns:
+        (B, H, W) uint16 digital numbers, as from `load_images`.
 
     Raises:
         CatalogError: a band is missing or cannot be read.
@@ -120,10 +154,18 @@ def load_overview_images(scene: Scene, bands: Sequence[str], geobox: GeoBox, wor
 
 
 def load_elevation(items: Sequence[pystac.Item], geobox: GeoBox, workers: int) -> NDArray[np.float32]:
-    """Read elevation tiles: (H, W) float32 in metres, NaN where unknown.
+    """Read elevation tiles onto a grid.
+
+    Args:
+        items: items of the tiles.
+        geobox: the grid, (H, W).
+        workers: number of parallel reads.
+
+    Returns:
+        (H, W) float32 elevation in metres, NaN where unknown.
 
     Raises:
-        CatalogError: a tile cannot be read.
+        CatalogError: a tile has no elevation asset, or cannot be read.
     """
     out = np.full(geobox.shape, np.nan, np.float32)
     if not items:
@@ -141,10 +183,10 @@ def load_elevation(items: Sequence[pystac.Item], geobox: GeoBox, workers: int) -
 def _granules(
     scene: Scene, bands: Sequence[str], geobox: GeoBox, workers: int, method: Resampling
 ) -> Iterator[tuple[int, list[int], NDArray[np.uint16]]]:
-    """Yield the offset, the indexes of some of the bands, and their (B, H, W) on `geobox`, for all granules.
+    """Yield offset, band indexes and (B, H, W) pixels of those bands on `geobox`, for all granules.
 
-    Pixels are read as they are stored, in the granule's own CRS, and resampled once. Granules in the CRS of
-    `geobox` come first: where they overlap with others they need the least resampling.
+    Pixels are read in the CRS of the granule and resampled once. Granules in the CRS of `geobox` come first, because
+    they need the least resampling where granules overlap.
     """
 
     def kind(item: pystac.Item) -> tuple[bool, str, int]:
@@ -163,7 +205,7 @@ def _granules(
 
 
 def _lattice(item: pystac.Item, band: str) -> tuple[float, float, float]:
-    """Return the pixel size of a band in metres, and where its pixels begin between 0 and that size."""
+    """Return the pixel size of a band in metres, and the offsets of its pixel edges in x and y modulo that size."""
     transform = item.assets[str(catalogs.asset_key(item, band))].extra_fields.get("proj:transform")
     if not transform:
         return float(BAND_GSD_M.get(band, SCL_GSD_M)), 0.0, 0.0
@@ -172,7 +214,7 @@ def _lattice(item: pystac.Item, band: str) -> tuple[float, float, float]:
 
 
 def _native_grid(geobox: GeoBox, crs: str, pixel_m: float, left: float, top: float) -> GeoBox:
-    """Return the grid of a band around what `geobox` covers; `geobox` itself where they are the same."""
+    """Return the native grid of a band around the ground of `geobox`; `geobox` itself if both are the same."""
     here = geobox.transform
     if crs == str(geobox.crs) and (pixel_m, left, top) == (here.a, here.c % pixel_m, here.f % pixel_m):
         return geobox
@@ -200,11 +242,11 @@ def _read(items: Sequence[pystac.Item], bands: Sequence[str], geobox: GeoBox, wo
 
 
 def _load(items: Sequence[pystac.Item], keys: Sequence[str], geobox: GeoBox, workers: int, **options: Any) -> Any:
-    """Read assets, trying again what may pass: services are throttled, drop connections and cut answers short."""
+    """Read assets and retry failures that can pass: services throttle, drop connections and cut answers off."""
     for attempt in range(1, ATTEMPTS + 1):
         try:
             with _reading(items):
-                # Links are signed anew at each attempt: tokens expire.
+                # Links are signed again at each attempt, because tokens expire.
                 return odc.stac.load(
                     items, bands=list(keys), geobox=geobox, patch_url=catalogs.sign, pool=workers, **options
                 )
@@ -222,10 +264,10 @@ def _reading(items: Sequence[pystac.Item]) -> Iterator[None]:
     odc.stac.configure_rio(cloud_defaults=True, **REMOTE)
     try:
         with warnings.catch_warnings():
-            # rasterio warns of the arrays that odc hands it without a place on the map.
+            # rasterio warns about the arrays that odc passes without a geotransform.
             warnings.simplefilter("ignore", NotGeoreferencedWarning)
             yield
-    # odc asserts that a file has a CRS; one that is cut short may have lost it.
+    # odc asserts that a file has a CRS; a file that is cut off can lack it.
     except (RasterioError, requests.RequestException, OSError, ValueError, AssertionError) as error:
         names = ", ".join(item.id for item in items[:3])
         raise CatalogError(

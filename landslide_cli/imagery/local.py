@@ -1,4 +1,4 @@
-"""Images at hand: any raster that GDAL reads, brought onto the event's grid."""
+"""Reads your own images, any raster that GDAL opens, onto the grid of an event."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ class Channel:
 
     path: Path
     index: int
-    """1-based, as GDAL counts."""
+    """Number of the band in the file, from 1."""
     band: str
 
 
@@ -39,11 +39,14 @@ def find_channels(paths: Sequence[str], names: str | None, option: str) -> tuple
 
     Args:
         paths: files, or folders of band files.
-        names: comma-separated names of the channels, in order, where the files do not tell.
+        names: comma-separated names of the channels, in order, if the files do not state them.
         option: the option that gave `paths`, for messages.
 
+    Returns:
+        The known bands of all files.
+
     Raises:
-        InputError: a path is missing, is no raster, or does not tell which bands it holds.
+        InputError: a path is missing, is not a raster, or does not state which bands it holds.
     """
     files = [file for path in paths for file in _files(Path(path), option)]
     given = [band_name(name, "--bands") for name in names.split(",")] if names else None
@@ -59,7 +62,7 @@ def find_channels(paths: Sequence[str], names: str | None, option: str) -> tuple
                 found = _bands_of(file, source)
         if found is None:
             raise InputError(
-                f"{file} holds {len(counted)} channels, and neither its names nor its descriptions say which bands; "
+                f"{file} holds {len(counted)} channels, but neither file name nor band descriptions say which bands; "
                 f"name them with --bands, such as --bands B02,B03,B04,B08 (known: {', '.join(BANDS)})"
             )
         channels += [Channel(file, index, band) for index, band in zip(counted, found, strict=True) if band]
@@ -93,7 +96,7 @@ def _bands_of(file: Path, source: rasterio.DatasetReader) -> list[str] | None:
 
 
 def footprint(files: Sequence[Path], option: str) -> BaseGeometry:
-    """Return the ground that the files cover together, EPSG:4326."""
+    """Return the union of the ground that the files cover, EPSG:4326."""
     parts = []
     for file in files:
         with opened(file, option) as source:
@@ -110,17 +113,20 @@ def read_images(
     offset: float,
     option: str,
 ) -> NDArray[np.uint16]:
-    """Read bands onto a grid: (B, H, W) uint16, 10000 = reflectance 1, 0 = not observed.
+    """Read bands onto a grid.
 
-    Where several files hold a band, the first that observed a pixel gives it.
+    If several files hold a band, each pixel comes from the first file that observed it.
 
     Args:
-        channels: what `find_channels` found.
-        bands: the bands wanted, in order.
-        geobox: the grid.
+        channels: channels from `find_channels`.
+        bands: the bands to read, in order.
+        geobox: the grid, (H, W).
         scale: reflectance = value x scale + offset.
         offset: see `scale`.
         option: the option that gave the files, for messages.
+
+    Returns:
+        (B, H, W) uint16 digital numbers, 10000 = reflectance 1, 0 = not observed.
 
     Raises:
         InputError: a file cannot be read.
@@ -139,14 +145,17 @@ def read_images(
 def read_channel(
     path: Path, index: int, geobox: GeoBox, option: str, undeclared: float = NODATA
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    """Resample one channel onto a grid: values (H, W) float32, and where they are valid.
+    """Resample one channel onto a grid.
 
     Args:
         path: the file.
-        index: its channel, from 1.
-        geobox: the grid.
+        index: number of the channel, from 1.
+        geobox: the grid, (H, W).
         option: the option that gave the file, for messages.
-        undeclared: the nodata value of a file that declares none.
+        undeclared: the nodata value if the file declares no nodata value.
+
+    Returns:
+        (H, W) float32 values, and (H, W) bool, true where they are valid.
     """
     height, width = geobox.shape
     with opened(path, option) as source:

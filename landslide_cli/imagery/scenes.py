@@ -1,7 +1,7 @@
-"""Which images to use, and why. Pure: no reading, no asking.
+"""Ranks scenes and chooses which to use. Pure: no reading, no network.
 
-A scene loses points for what it does not show and for what makes it hard to compare with the scene of the other
-side. A point is worth a percent of the AOI, so that the ranking can be checked by hand.
+A scene loses points for ground that it does not show, and for differences to the scene of the other side. One point
+equals 1 % of the AOI, so that the ranking can be checked by hand.
 """
 
 from collections.abc import Iterable, Sequence
@@ -19,37 +19,37 @@ from landslide_cli.imagery.catalogs import baseline, relative_orbit, sun_positio
 from landslide_cli.imagery.clouds import unseen
 
 PASS_GAP: Final = timedelta(minutes=20)
-"""Granules of one overpass are sensed within minutes; the next overpass of a place is hours or days away."""
+"""Granules less than this apart belong to one overpass; the next overpass of a place is hours or days away."""
 
 DAY_POINTS: Final = 0.1
-"""Lost per day between a scene and the event: the ground goes on changing."""
+"""Points lost per day between a scene and the event, because the ground keeps changing."""
 ORBIT_POINTS: Final = 5.0
-"""Lost by another relative orbit than the other side's: other view, other parallax, shadows elsewhere."""
+"""Points lost if the relative orbit differs from the other side: other view, other parallax, other shadows."""
 SUN_POINTS: Final = 0.2
-"""Lost per degree between the sun's places on both sides."""
+"""Points lost per degree between the sun positions of both sides."""
 
 FILL_SHARE: Final = 0.002
-"""A further scene joins a composite only if it shows this much of the AOI that the others do not."""
+"""Another scene joins a composite only if it shows at least this share of the AOI that the others do not show."""
 FILL_SCENES: Final = 6
-"""Scenes in a composite at most: each costs a pass over the AOI."""
+"""At most this many scenes in a composite: each costs a pass over the AOI."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rating:
-    """What a scene shows of the AOI, measured on a coarse grid."""
+    """The part of the AOI that a scene shows, measured on a coarse grid."""
 
     covered: float
     """Share of the AOI that was observed, 0..1."""
     hidden: dict[Unseen, float]
-    """Shares of the AOI in which the scene hides the ground, by reason."""
+    """Share of the AOI where the ground is hidden, 0..1, by reason."""
     clear: NDArray[np.bool_] = field(repr=False, compare=False)
-    """(H, W) on the coarse grid: in the AOI, and the ground is seen."""
+    """(H, W) on the coarse grid, true inside the AOI where the ground is seen."""
     pixels: int
-    """Pixels of the AOI on that grid."""
+    """Number of AOI pixels on that grid."""
 
     @property
     def clear_share(self) -> float:
-        """Share of the AOI whose ground is seen, 0..1."""
+        """Share of the AOI where the ground is seen, 0..1."""
         return float(self.clear.sum()) / self.pixels
 
 
@@ -64,19 +64,19 @@ def rate(scl: NDArray[np.uint8], inside: NDArray[np.bool_]) -> Rating:
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """What one overpass saw of the AOI: one granule or several that are mosaicked."""
+    """All granules of one overpass over the AOI, which are mosaicked."""
 
     granules: tuple[pystac.Item, ...]
     rating: Rating | None = None
 
     @property
     def id(self) -> str:
-        """The identifier of its first granule, by which the user names it."""
+        """Identifier of the first granule, used as the name of the scene."""
         return str(self.granules[0].id)
 
     @property
     def datetime(self) -> datetime:
-        """When the first granule was sensed, UTC."""
+        """Sensing time of the first granule, UTC."""
         return min(_moment(item) for item in self.granules)
 
     @property
@@ -89,25 +89,25 @@ class Scene:
         return replace(self, rating=rating)
 
     def named(self, name: str) -> bool:
-        """Tell whether `name` is the identifier of one of its granules."""
+        """Return True if `name` is the identifier of one of the granules."""
         return any(item.id == name for item in self.granules)
 
 
 @dataclass(frozen=True, slots=True)
 class Ranked:
-    """A scene with its place in the ranking: the points it lost, by reason."""
+    """A scene with the points that it lost, by reason."""
 
     scene: Scene
     lost: dict[str, float]
 
     @property
     def points(self) -> float:
-        """All points lost; the fewer the better."""
+        """Sum of the points lost; fewer is better."""
         return sum(self.lost.values())
 
 
 def overpasses(items: Iterable[pystac.Item]) -> list[Scene]:
-    """Group granules into scenes: same satellite, minutes apart. Of a granule processed twice the newer stays."""
+    """Group granules of one satellite, minutes apart, into scenes; of a granule processed twice the newer is kept."""
     newest: dict[tuple[object, ...], pystac.Item] = {}
     for item in sorted(items, key=lambda item: (baseline(item), item.id)):
         newest[(_tile(item), item.properties.get("platform"), _moment(item).replace(second=0, microsecond=0))] = item
@@ -127,13 +127,13 @@ def overpasses(items: Iterable[pystac.Item]) -> list[Scene]:
 
 
 def rank(scenes: Sequence[Scene], event: datetime, partner: Scene | None = None) -> list[Ranked]:
-    """Rank rated scenes, the best first; `partner` is the scene of the other side that they are compared with."""
+    """Rank rated scenes, the best first; if `partner` is given, compare them with this scene of the other side."""
     ranked = [Ranked(scene, _lost(scene, event, partner)) for scene in scenes if scene.rating and scene.rating.covered]
     return sorted(ranked, key=lambda r: (round(r.points, 6), abs(r.scene.datetime - event), r.scene.id))
 
 
 def best_pair(pre: Sequence[Scene], post: Sequence[Scene], event: datetime) -> tuple[Scene, Scene]:
-    """Return the pair of rated scenes that loses the fewest points together; neither side may be empty."""
+    """Return the pair of rated scenes that loses the fewest points together; both sides must have scenes."""
     alone = {side: {r.scene.id: r.points for r in rank(scenes, event)} for side, scenes in (("a", pre), ("b", post))}
     return min(
         ((a, b) for a in pre for b in post if a.id in alone["a"] and b.id in alone["b"]),
@@ -145,7 +145,7 @@ def best_pair(pre: Sequence[Scene], post: Sequence[Scene], event: datetime) -> t
 
 
 def compose(ranked: Sequence[Ranked]) -> list[Scene]:
-    """Return the best scene, and those that show most of what is still hidden, in the order of filling."""
+    """Return the best scene, then the scenes that show most of the ground still hidden, in order of filling."""
     first = ranked[0].scene
     chosen = [first]
     if first.rating is None:
@@ -168,23 +168,23 @@ def compose(ranked: Sequence[Ranked]) -> list[Scene]:
 
 
 def composite_clear(scenes: Sequence[Scene]) -> float:
-    """Return the share of the AOI, 0..1, whose ground at least one of the rated scenes shows."""
+    """Return the share of the AOI, 0..1, where at least one of the rated scenes shows the ground."""
     ratings = [scene.rating for scene in scenes if scene.rating is not None]
     seen = np.logical_or.reduce([rating.clear for rating in ratings])
     return float(seen.sum()) / ratings[0].pixels
 
 
 def require_usable(ranked: Sequence[Ranked], side: str, max_cloud: float, days: tuple[date, date]) -> None:
-    """Refuse a side on which clouds hide too much even of a composite.
+    """Check that clouds do not hide too much of a side, even in a composite.
 
     Args:
-        ranked: its scenes.
+        ranked: ranked scenes of the side.
         side: `pre` or `post`.
-        max_cloud: percent of what was observed of the AOI that may stay hidden.
+        max_cloud: allowed hidden share of the observed AOI, in percent.
         days: first and last day searched, for the message.
 
     Raises:
-        NoSceneError: no scene covers the AOI, or all together leave too much hidden.
+        NoSceneError: no scene covers the AOI, or the composite leaves too much hidden.
     """
     period = f"between {days[0]} and {days[1]}"
     if not ranked:
@@ -203,17 +203,25 @@ def require_usable(ranked: Sequence[Ranked], side: str, max_cloud: float, days: 
 
 
 def named_scenes(scenes: Sequence[Scene], names: Sequence[str], side: str) -> list[Scene]:
-    """Return the scenes that the user names, in the user's order.
+    """Return the scenes that the user named, in that order.
+
+    Args:
+        scenes: scenes of the side.
+        names: identifiers of granules.
+        side: `pre` or `post`.
+
+    Returns:
+        The named scenes, each once.
 
     Raises:
-        InputError: there is no such scene on that side.
+        InputError: a name is not a scene of that side.
     """
     chosen = []
     for name in names:
         match = next((scene for scene in scenes if scene.named(name)), None)
         if match is None:
             known = ", ".join(scene.id for scene in scenes) or "none"
-            raise InputError(f"--{side}-scene {name!r} is no {side} scene of this event; there are: {known}")
+            raise InputError(f"--{side}-scene {name!r} is not a {side} scene of this event; available: {known}")
         chosen.append(match)
     return list({scene.id: scene for scene in chosen}.values())
 

@@ -1,4 +1,4 @@
-"""Elevation, slope and aspect. Derived at the elevation's own ~30 m, then brought to the event's 10 m grid."""
+"""Derives slope and aspect on a 30 m grid, near the GSD of the elevation; they are resampled to 10 m later."""
 
 from typing import Final
 
@@ -7,14 +7,14 @@ from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 
 DEM_GSD_M: Final = 30.0
-"""Slope is scale-dependent: models learn it at the 30 m of ALOS World 3D (paper, section 3.2)."""
+"""Slope depends on the GSD: models learn it at the 30 m of ALOS World 3D (paper, section 3.2)."""
 
 MARGIN_PX: Final = 4
-"""The elevation reaches this far beyond the event, so that slope and interpolation have neighbours."""
+"""Pixels of elevation beyond the event, so that slope and interpolation have neighbours."""
 
 
 def dem_grid(geobox: GeoBox) -> GeoBox:
-    """Return the 30 m grid, in the CRS of the event's `geobox`, on which slope and aspect are derived."""
+    """Return the 30 m grid around `geobox`, in its CRS, on which slope and aspect are derived."""
     box = geobox.boundingbox
     margin = MARGIN_PX * DEM_GSD_M
     bounds = (box.left - margin, box.bottom - margin, box.right + margin, box.top + margin)
@@ -31,9 +31,9 @@ def slope_aspect(
         pixel_m: side of a pixel in metres.
 
     Returns:
-        slope in degrees, sine and cosine of the aspect (clockwise from grid north, downslope), each
-        (H, W) float32. On flat ground sine and cosine are 0. NaN where a neighbour is unknown; at the
-        border the elevation is extended linearly.
+        Slope in degrees, and sine and cosine of the aspect (clockwise from grid north, downslope), each (H, W)
+        float32. Sine and cosine are 0 on flat ground. Values are NaN where a neighbour is unknown. At the border the
+        elevation is extended linearly.
     """
     z = np.pad(elevation.astype(np.float64), 1, mode="reflect", reflect_type="odd")
     north, middle, south = z[:-2], z[1:-1], z[2:]
@@ -52,7 +52,7 @@ def slope_aspect(
 
 
 def terrain_stack(elevation: NDArray[np.float32], pixel_m: float) -> NDArray[np.float32]:
-    """Stack elevation, slope, aspect sine and cosine (`bands.TERRAIN_BANDS`) on the elevation's own grid.
+    """Stack elevation, slope, aspect sine and aspect cosine (`bands.TERRAIN_BANDS`) on the grid of the elevation.
 
     Args:
         elevation: (H, W) float32 in metres, NaN where unknown.

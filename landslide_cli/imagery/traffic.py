@@ -1,4 +1,4 @@
-"""How much GDAL has downloaded, which neither rasterio nor odc-stac tells."""
+"""Reports how many bytes GDAL has downloaded, which neither rasterio nor odc-stac report."""
 
 import ctypes
 import json
@@ -8,11 +8,11 @@ from typing import Any, Final
 import rasterio._env
 
 COUNTED: Final = {"CPL_VSIL_NETWORK_STATS_ENABLED": "YES"}
-"""The option under which GDAL counts; it is read once, at the first access over the network."""
+"""Option that makes GDAL count; GDAL reads it once, at its first network access."""
 
 
 def downloaded_bytes() -> int | None:
-    """Return what this process has downloaded through GDAL so far; none where the library keeps it to itself."""
+    """Return the bytes that this process has downloaded through GDAL; None if the library does not report them."""
     library = _gdal()
     if library is None:
         return None
@@ -27,7 +27,7 @@ def downloaded_bytes() -> int | None:
 
 @cache
 def _gdal() -> Any:
-    """Find GDAL among what rasterio is linked to; the loader of Windows does not look there."""
+    """Find GDAL among the libraries that rasterio links; None on Windows, whose loader does not look there."""
     try:
         library = ctypes.CDLL(rasterio._env.__file__)
         library.VSINetworkStatsGetAsSerializedJSON.restype = ctypes.c_void_p
