@@ -1,4 +1,4 @@
-"""From one grid to another, the same wherever the grids are cut."""
+"""Resamples from one grid to another, with the same result wherever the grids are cut."""
 
 from typing import Any, Final, TypeVar
 
@@ -12,10 +12,10 @@ from rasterio.vrt import WarpedVRT
 Number = TypeVar("Number", bound=np.generic)
 
 FIXED_KERNEL: Final[dict[str, Any]] = {"XSCALE": 1, "YSCALE": 1}
-"""GDAL otherwise widens its kernel by the ratio of the two windows, so that each cut gives other pixels."""
+"""By default GDAL widens its kernel by the ratio of the two windows, so that each cut gives other pixels."""
 
 TOLERANCE_PX: Final = 1e-6
-"""GDAL otherwise interpolates the transformation to an eighth of a pixel, between nodes that move with the cut."""
+"""By default GDAL interpolates the transformation to 1/8 pixel, between nodes that move with the cut."""
 
 
 def resample(
@@ -28,11 +28,14 @@ def resample(
     """Resample a (C, H, W) stack from `source` onto `target`.
 
     Args:
-        stack: any number type.
-        source: its grid.
-        target: the grid wanted, not much coarser than `source`.
-        nodata: marks the unknown in both; it does not spread into what is known.
-        method: how values between pixels are made: bilinear, or nearest.
+        stack: (C, H, W) of any number type.
+        source: grid of the stack.
+        target: grid of the result, not much coarser than `source`.
+        nodata: value of unknown pixels in stack and result; it does not spread into known pixels.
+        method: bilinear or nearest.
+
+    Returns:
+        (C, H, W) of the same type, on `target`.
     """
     if source == target:
         return stack
@@ -40,7 +43,7 @@ def resample(
     profile = {"driver": "GTiff", "count": count, "height": height, "width": width, "dtype": stack.dtype}
     unknown: dict[str, Any] = {"src_nodata": nodata, "nodata": nodata}
     if (stack != nodata).all() and not np.isnan(nodata):
-        # GDAL gives the same where it need not look for what is unknown, in a third of the time.
+        # Without unknown pixels GDAL needs no nodata check: same result in a third of the time.
         unknown = {"INIT_DEST": str(nodata)}
     rows, columns = target.shape
     with MemoryFile() as memory:

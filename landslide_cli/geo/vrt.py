@@ -1,4 +1,4 @@
-"""Bands of several rasters on one grid as one raster, without copying a pixel: a GDAL virtual raster (VRT)."""
+"""Writes a GDAL virtual raster (VRT): bands of several rasters on one grid as one raster, without copying pixels."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from odc.geo.geobox import GeoBox
 from landslide_cli.files import atomic
 
 _TYPES: Final = {"uint8": "Byte", "uint16": "UInt16", "float32": "Float32"}
-"""Names of GDAL."""
+"""GDAL names of the types."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,26 +20,31 @@ class StackBand:
 
     name: str
     dtype: str
-    """Of the band, as it is in its file: bands may differ."""
+    """Type of the band in its file; bands can differ."""
     nodata: float
     source: tuple[str, int] | None
-    """A file, relative to the VRT, and the number of its band, from 1; none for a band of `nodata` alone."""
+    """File, relative to the VRT, and band number from 1; None for a band filled with `nodata`."""
     mask: str | None = None
-    """A file, relative to the VRT, of 0 and 1 that the values are multiplied with."""
+    """File of 0 and 1, relative to the VRT; the values are multiplied by it."""
 
 
 def write_stack(path: Path, geobox: GeoBox, bands: Sequence[StackBand]) -> None:
-    """Write a VRT of `bands`, all on the grid `geobox`. Its paths are relative, so that the folder can be moved.
+    """Write a VRT; its paths are relative, so that the folder can be moved.
+
+    Args:
+        path: the file.
+        geobox: grid of all bands.
+        bands: the bands, in order.
 
     Raises:
-        OutputError: it cannot be written.
+        OutputError: the file cannot be written.
     """
     height, width = geobox.shape
     root = Element("VRTDataset", rasterXSize=str(width), rasterYSize=str(height))
     SubElement(root, "SRS", dataAxisToSRSAxisMapping="1,2").text = str(geobox.crs.to_wkt()) if geobox.crs else ""
     SubElement(root, "GeoTransform").text = ", ".join(repr(float(number)) for number in geobox.transform.to_gdal())
     for number, band in enumerate(bands, 1):
-        # What hides pixels is a product of two rasters, which GDAL computes with a function of its own.
+        # A masked band is the product of two rasters, computed by a pixel function of GDAL.
         derived = {"subClass": "VRTDerivedRasterBand"} if band.mask else {}
         element = SubElement(root, "VRTRasterBand", {"dataType": _TYPES[band.dtype], "band": str(number), **derived})
         SubElement(element, "Description").text = band.name

@@ -1,10 +1,10 @@
-"""A model as the QGIS plugin Deepness runs it: one input with all channels, and the metadata that the plugin reads.
+"""Converts a model for the QGIS plugin Deepness: one input with all channels, and the metadata that the plugin reads.
 
-Deepness 0.6.5 reads the bands of one raster as they are stored, multiplies them by 1/255, and feeds a window at a time;
-of the answers it keeps the middle of each window. What `predict` does around a model is put into its graph here, as
-far as one window knows: unobserved pixels are filled before the network, and are no landslide after it.
+Deepness 0.6.5 reads the bands of one raster as stored, multiplies them by 1/255, and runs one window at a time. It
+keeps the middle of each answer. The steps of `predict` that need only one window are added to the graph here:
+unobserved pixels are filled before the network, and get probability 0 after it.
 
-The package `onnx` takes graphs apart; it is needed here and in `training`, and nowhere else.
+The package `onnx` edits graphs; only this module and `training` need it.
 """
 
 import json
@@ -32,35 +32,35 @@ if TYPE_CHECKING:
 
 INPUT: Final = "deepness.stack"
 OUTPUT: Final = "deepness.landslide"
-"""No network has names like these inside: torch calls its own after what a node does, such as `stack`."""
+"""Names that no network uses inside: torch names tensors after the operation of their node, such as `stack`."""
 FACTOR: Final = 255.0
-"""What the plugin divides every value by, whatever its type."""
+"""The plugin divides every value by this number, whatever its type."""
 OPSET: Final = 13
-"""The first in which ReduceSum takes its axes as an input, as it is written here."""
+"""First opset in which ReduceSum takes its axes as an input, as this module writes it."""
 OVERLAP_PERCENT: Final = 25
-"""Windows lie as `predict` lays them: three quarters of a window apart."""
+"""Windows are three quarters of a window apart, as in `predict`."""
 
 
 def channels(card: ModelCard) -> tuple[str, ...]:
-    """Return what the bands of the raster must be, in this order."""
+    """Return the names of the raster bands that the model needs, in order."""
     images = [f"{side} {band}" for side in ("pre", "post") for band in card.bands]
     return (*images, *(TERRAIN_BANDS if card.terrain else ()))
 
 
 def metadata(card: ModelCard) -> dict[str, str]:
-    """Return the ONNX `metadata_props` that Deepness 0.6.5 reads, each value as JSON, and the card."""
+    """Return the ONNX `metadata_props` that Deepness 0.6.5 reads, plus the card; each value is JSON."""
     count = len(channels(card))
     values: dict[str, Any] = {
         "model_type": "Segmentor",
         "class_names": {"0": "background", "1": "landslide"},
         "resolution": 100 * card.gsd_m,  # cm per pixel
         "tile_size": card.tile_px,
-        "tiles_size": card.tile_px,  # the name in the plugin's documentation; its code reads the other
+        "tiles_size": card.tile_px,  # name in the plugin's documentation; its code reads tile_size
         "tiles_overlap": OVERLAP_PERCENT,
         "standardization_mean": [0.0] * count,
         "standardization_std": [1.0] * count,
         "seg_thresh": card.threshold,
-        "seg_small_segment": 0,  # a median filter, under which small landslides would vanish
+        "seg_small_segment": 0,  # a median filter, which would remove small landslides
         DEEPNESS_KEY: {"card": asdict(card), "channels": channels(card)},
     }
     return {key: json.dumps(value) for key, value in values.items()}
@@ -69,18 +69,18 @@ def metadata(card: ModelCard) -> dict[str, str]:
 def write_single_input(model: Path, card: ModelCard, out: Path) -> None:
     """Write `model` with one input (N, C, S, S) and one output (N, 1, S, S), the probability.
 
-    The input is `channels(card)`, divided by 255: digital numbers with 0 where nothing was observed, then terrain with
-    NaN where it is unknown. Where either date or the terrain is missing the probability is 0; the network sees the mean
-    of the rest of the window there, as in `predict`.
+    The input is `channels(card)` divided by 255: digital numbers, 0 where not observed, then terrain, NaN where
+    unknown. Where a date or the terrain is missing, the probability is 0, and the network sees the mean of the rest
+    of the window, as in `predict`.
 
     Args:
-        model: ONNX file with the inputs `pre`, `post` and, if the card says so, `terrain`.
-        card: its card.
+        model: ONNX file with the inputs `pre`, `post` and, if the card states it, `terrain`.
+        card: card of the model.
         out: file to write.
 
     Raises:
         InputError: the package `onnx` is not installed.
-        ModelError: the file was written for an ONNX older than opset 13.
+        ModelError: the file uses an ONNX opset below 13.
         OutputError: `out` cannot be written.
     """
     try:
@@ -92,7 +92,7 @@ def write_single_input(model: Path, card: ModelCard, out: Path) -> None:
     proto = onnx.load(model)
     opset = next((known.version for known in proto.opset_import if known.domain in ("", "ai.onnx")), 0)
     if opset < OPSET:
-        raise ModelError(f"{model} is of ONNX opset {opset}; export it again, in opset {OPSET} or later")
+        raise ModelError(f"{model} uses ONNX opset {opset}; export it again with opset {OPSET} or later")
     graph = proto.graph
     before, after, constants = _nodes(card)
     nodes = [*before, *graph.node, *after]
@@ -103,7 +103,7 @@ def write_single_input(model: Path, card: ModelCard, out: Path) -> None:
         shape: list[str | int | None] = ["batch", count, card.tile_px, card.tile_px]
         del values[:]
         values.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, shape))
-    # Shapes that were noted inside were of windows of any size.
+    # Remove inner shapes: they were for windows of any size.
     del graph.value_info[:]
     del proto.metadata_props[:]
     helper.set_model_props(proto, metadata(card))
@@ -113,7 +113,7 @@ def write_single_input(model: Path, card: ModelCard, out: Path) -> None:
 
 
 def _nodes(card: ModelCard) -> "tuple[list[onnx.NodeProto], list[onnx.NodeProto], dict[str, np.ndarray[Any, Any]]]":
-    """Return what comes before and after the network, and the constants of both; their names begin with `deepness`."""
+    """Return nodes before and after the network, and their constants; all their names begin with `deepness`."""
     from onnx import TensorProto, helper
 
     bands = len(card.bands)
@@ -146,7 +146,7 @@ def _nodes(card: ModelCard) -> "tuple[list[onnx.NodeProto], list[onnx.NodeProto]
             unknown = node("IsNaN", [total], f"deepness.{part}.unknown")
             known[part] = node("Not", [unknown], f"deepness.{part}.known")
         else:
-            # Digital numbers are whole: rounding undoes the division to the last bit.
+            # Digital numbers are integers, so rounding undoes the division exactly.
             read = node("Round", [node("Slice", cut, f"deepness.{part}.cut")], f"deepness.{part}.read")
             total = node("ReduceSum", [read, "deepness.channel"], f"deepness.{part}.total", keepdims=1)
             known[part] = node("Greater", [total, "deepness.zero"], f"deepness.{part}.known")
@@ -169,10 +169,10 @@ def _nodes(card: ModelCard) -> "tuple[list[onnx.NodeProto], list[onnx.NodeProto]
 
 
 def largest_difference(engine: OnnxEngine, path: Path) -> float:
-    """Compare the plugin's model with its source, on windows with holes in the images and in the terrain.
+    """Compare a converted model with its source, on windows with gaps in images and terrain.
 
     Args:
-        engine: the source.
+        engine: the source model.
         path: the model for the plugin.
 
     Returns:
@@ -197,7 +197,7 @@ def largest_difference(engine: OnnxEngine, path: Path) -> float:
 
 
 def write_event_stack(event: Event, card: ModelCard, name: str) -> Path:
-    """Write the raster that the plugin reads, and list it in the record of the event.
+    """Write the input raster of the plugin, and list it in the record of the event.
 
     Args:
         event: the event.
@@ -205,10 +205,10 @@ def write_event_stack(event: Event, card: ModelCard, name: str) -> Path:
         name: name of the model file without its suffix.
 
     Returns:
-        The raster, a VRT in the event folder.
+        Path of the raster, a VRT in the event folder.
 
     Raises:
-        OutputError: it cannot be written.
+        OutputError: the raster cannot be written.
     """
     product = Product(
         f"{DEEPNESS}/{name}.vrt", f"What the QGIS plugin Deepness reads for {name}.onnx", "application/xml", ("data",)
@@ -227,7 +227,7 @@ def write_event_stack(event: Event, card: ModelCard, name: str) -> Path:
             source = (files[side], event.bands.index(band) + 1)
             bands.append(StackBand(channel, "uint16", NODATA, source, files["clear"]))
         else:
-            # One that the model can do without.
+            # A spare band, which the model does not need.
             bands.append(StackBand(channel, "uint16", NODATA, None))
     write_stack(path, geobox, bands)
     event.add(f"{DEEPNESS}_{name}", product)

@@ -1,7 +1,7 @@
-"""Training-free detectors, the baseline everything else is measured against.
+"""Detectors without training: the baseline to compare networks with.
 
-They need no weights and follow the same protocol as a network. Their probability is no calibrated one: it is 0.5
-at the published threshold and grows linearly with the index.
+They need no weights and follow the same protocol as a network. Their probability is not calibrated: it is 0.5 at the
+published threshold and grows linearly with the index.
 """
 
 from abc import ABC, abstractmethod
@@ -25,9 +25,16 @@ def ndvi(red: Array, nir: Array) -> Array:
 
 
 def relative_ndvi_change(ndvi_pre: Array, ndvi_post: Array) -> Array:
-    """Return rdNDVI in percent, HazMapper's index (Scheip and Wegmann 2021): negative where vegetation is lost.
+    """Return rdNDVI, the index of HazMapper (Scheip and Wegmann 2021): negative where vegetation is lost.
 
-    (NDVI_post - NDVI_pre) / sqrt(|NDVI_post + NDVI_pre|) x 100.
+    rdNDVI = (NDVI_post - NDVI_pre) / sqrt(|NDVI_post + NDVI_pre|) x 100.
+
+    Args:
+        ndvi_pre: NDVI of the pre image.
+        ndvi_post: NDVI of the post image, of the same shape.
+
+    Returns:
+        rdNDVI in percent, of the same shape; 0 where the root is not above 0.001.
     """
     root = np.sqrt(np.abs(ndvi_post + ndvi_pre))
     change: Array = np.divide(ndvi_post - ndvi_pre, root, out=np.zeros_like(root), where=root > 1e-3)
@@ -35,19 +42,19 @@ def relative_ndvi_change(ndvi_pre: Array, ndvi_post: Array) -> Array:
 
 
 class Detector(ABC):
-    """A per-pixel change index as an engine."""
+    """An engine that computes a change index per pixel."""
 
     provider = "numpy"
     calls = 1
 
     def __init__(self, card: ModelCard, min_slope_deg: float) -> None:
-        """Mask what is flatter than `min_slope_deg`, where the slope is known."""
+        """Give ground flatter than `min_slope_deg` probability 0, if the event has terrain."""
         self.card = card
         self._min_slope_deg = min_slope_deg
 
     @abstractmethod
     def index(self, pre: Mapping[str, Array], post: Mapping[str, Array]) -> Array:
-        """Return the index, 1 at the threshold, from bands (N, H, W) as digital numbers."""
+        """Return the index (N, H, W), 1 at the threshold, from bands (N, H, W) of digital numbers."""
 
     def run(self, inputs: Mapping[str, Array]) -> Array:
         """Return probabilities (N, 1, H, W); see `engines.Engine.run`."""
@@ -70,13 +77,13 @@ class VegetationLoss(Detector):
         super().__init__(_card("rdndvi", ("B04", "B08"), "Scheip and Wegmann 2021"), min_slope_deg)
 
     def index(self, pre: Mapping[str, Array], post: Mapping[str, Array]) -> Array:
-        """Return the share of the threshold by which rdNDVI fell."""
+        """Return the fall of rdNDVI, divided by the threshold."""
         change = relative_ndvi_change(ndvi(pre["B04"], pre["B08"]), ndvi(post["B04"], post["B08"]))
         return -change / np.float32(self.THRESHOLD_PERCENT)
 
 
 class RedChange(Detector):
-    """`red-change`: brightening in the red band, by which fresh soil stands out from what grew on it."""
+    """`red-change`: brightening in the red band, where fresh soil is brighter than the vegetation before it."""
 
     THRESHOLD_REFLECTANCE: Final = 0.04
 
@@ -85,7 +92,7 @@ class RedChange(Detector):
         super().__init__(_card("red-change", ("B04",), "the red-band baseline of GLaD4CD"), min_slope_deg)
 
     def index(self, pre: Mapping[str, Array], post: Mapping[str, Array]) -> Array:
-        """Return the share of the threshold by which red reflectance rose."""
+        """Return the rise of red reflectance, divided by the threshold."""
         return (post["B04"] - pre["B04"]) / np.float32(REFLECTANCE_ONE * self.THRESHOLD_REFLECTANCE)
 
 
@@ -93,7 +100,7 @@ def _card(name: str, bands: tuple[str, ...], source: str) -> ModelCard:
     return ModelCard(
         name=name, version="1", architecture="threshold on a change index", bands=bands, terrain=False, threshold=0.5,
         training_data=f"none: {source}",
-        limits="Takes any loss of vegetation or brightening for a landslide: harvest, fire, clear-cuts, snow melt.",
+        limits="Maps any loss of vegetation or brightening as a landslide: harvest, fire, clear-cuts, snow melt.",
         licence="MIT",
     )  # fmt: skip
 

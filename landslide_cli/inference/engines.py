@@ -1,4 +1,4 @@
-"""What runs a model, behind one small protocol. The only place that knows ONNX Runtime and OpenVINO."""
+"""Runs models behind one small protocol; the only module that uses ONNX Runtime and OpenVINO directly."""
 
 import logging
 import os
@@ -26,14 +26,14 @@ Inputs = Mapping[str, NDArray[np.float32]]
 
 DEVICES: Final[tuple[str, ...]] = get_args(Device)
 ENGINES: Final = DEVICES[1:]
-"""Fastest first. The last is ONNX Runtime in float32 on the processor, the reference that all others must match."""
+"""Fastest first. The last is ONNX Runtime in float32 on the CPU, the reference that all others must match."""
 REDUCED: Final = ("tensorrt", "openvino-bf16", "openvino-mixed")
-"""Engines that compute with fewer bits: they may change a map, and are not used untried."""
+"""Engines with reduced precision. They can change a map, so `auto` uses them only after a test."""
 POINT: Final = 0.01
-"""By how much a probability may differ from the reference's: one percent point, the step of a map."""
+"""Largest allowed difference of a probability from the reference: one percentage point, the step of a map."""
 OUTPUT: Final = "probability"
 MOST_STREAMS: Final = 4
-"""Windows that OpenVINO runs at once at most: each needs memory of its own."""
+"""OpenVINO runs at most this many windows at once, because each needs its own memory."""
 _PROVIDERS: Final = {
     "tensorrt": "TensorrtExecutionProvider", "cuda": "CUDAExecutionProvider", "cpu": "CPUExecutionProvider"
 }  # fmt: skip
@@ -44,16 +44,19 @@ class Engine(Protocol):
 
     card: ModelCard
     provider: str
-    """What the model really runs on: one of `ENGINES`, or `numpy` for a detector."""
+    """Where the model runs: one of `ENGINES`, or `numpy` for a detector."""
     calls: int
-    """How many calls of `run` may be under way at once to good effect."""
+    """Useful number of parallel calls of `run`."""
 
     def run(self, inputs: Inputs) -> NDArray[np.float32]:
-        """Return probabilities (N, 1, H, W) in 0..1.
+        """Run the model on N windows.
 
         Args:
-            inputs: `pre` and `post` (N, B, H, W) as digital numbers (10000 = reflectance 1), and
-                `terrain` (N, 4, H, W) where it is known; all float32.
+            inputs: float32 arrays: `pre` and `post` (N, B, H, W), digital numbers (10000 = reflectance 1), and
+                `terrain` (N, 4, H, W) if the event has terrain.
+
+        Returns:
+            (N, 1, H, W) float32 probabilities, 0..1.
         """
 
 
@@ -63,11 +66,16 @@ class OnnxEngine:
     calls = 1
 
     def __init__(self, path: Path, provider: str = "cpu", *, optimised: bool = True) -> None:
-        """Load `path` for `provider`: `tensorrt`, `cuda` or `cpu`; not `optimised` is quicker, to read the card.
+        """Load a model.
+
+        Args:
+            path: the file.
+            provider: `tensorrt`, `cuda` or `cpu`.
+            optimised: False loads faster, to read only the card.
 
         Raises:
-            ModelError: the file is no ONNX model, has no card, or not the inputs its card promises; or the provider
-                is not to be had.
+            ModelError: the file is not an ONNX model, has no card, or lacks inputs that its card promises; or the
+                provider is not available.
         """
         import onnxruntime
 
@@ -102,7 +110,7 @@ class OnnxEngine:
         binding = self._session.io_binding()
         for name in self._names:
             binding.bind_cpu_input(name, np.ascontiguousarray(inputs[name]))
-        # What lies between the layers stays on the device; the answer alone comes back.
+        # Intermediate results stay on the device; only the answer is copied back.
         binding.bind_output(OUTPUT, "cpu" if self.provider == "cpu" else "cuda")
         self._session.run_with_iobinding(binding)
         probability: NDArray[np.float32] = binding.copy_outputs_to_cpu()[0]
@@ -110,22 +118,22 @@ class OnnxEngine:
 
 
 class OpenVinoEngine:
-    """A self-describing ONNX file in OpenVINO, on the processor: a window to a stream, several streams at once."""
+    """A self-describing ONNX file in OpenVINO on the CPU: one window per stream, several streams at once."""
 
     calls = 2
-    """While the last windows of one call are under way, streams that are done begin with the next."""
+    """Idle streams start on the next call while the last windows of the current one still run."""
 
     def __init__(self, path: Path, card: ModelCard, name: str = "openvino") -> None:
-        """Compile `path`, whose card is `card`.
+        """Compile a model.
 
         Args:
             path: the model.
-            card: its card.
-            name: `openvino` computes in float32; `openvino-bf16` in bfloat16, twice as fast where the processor has
-                instructions for it; `openvino-mixed` in bfloat16 where that does little harm, see `mixed.parts`.
+            card: card of the model.
+            name: `openvino` computes in float32; `openvino-bf16` in bfloat16, twice as fast if the processor supports
+                it; `openvino-mixed` uses bfloat16 only where that does little harm, see `mixed.parts`.
 
         Raises:
-            ModelError: OpenVINO cannot run the model, or so not.
+            ModelError: OpenVINO cannot run the model, or cannot run it with this precision.
         """
         import openvino
 
@@ -162,12 +170,12 @@ class OpenVinoEngine:
         return probability
 
     def _compile(self, shape: tuple[int, ...]) -> "SimpleQueue[_Stream]":
-        """Compile for windows of `shape`: what is known beforehand is not computed each time."""
+        """Compile for windows of `shape`; a fixed shape lets OpenVINO compute constants in advance."""
         channels = {"terrain": len(TERRAIN_BANDS)}
         settings = {
             "NUM_STREAMS": self._streams,
             "INFERENCE_NUM_THREADS": processors(),
-            # Parts of one network would each hold their threads to the same processors, and wait for each other.
+            # Pinned threads of several parts of one network would share processors and wait for each other.
             "ENABLE_CPU_PINNING": False,
         }
         try:
@@ -192,7 +200,7 @@ class OpenVinoEngine:
 
 
 class _Stream:
-    """Runs one window at a time through the parts of a network, which pass on what they made without copying it."""
+    """Runs one window at a time through the parts of a network, which pass results on without copying."""
 
     def __init__(self, compiled: list[tuple[Any, Part]]) -> None:
         self._requests: list[tuple[Any, dict[str, int]]] = []
@@ -220,10 +228,17 @@ class _Stream:
 
 
 def run_file(path: Path, inputs: Inputs) -> NDArray[np.float32]:
-    """Return the first output of any ONNX file, with card or without, in ONNX Runtime on the processor.
+    """Run any ONNX file, with or without card, in ONNX Runtime on the CPU.
+
+    Args:
+        path: the file.
+        inputs: input arrays by name.
+
+    Returns:
+        The first output, float32.
 
     Raises:
-        ModelError: the file cannot be run on these inputs.
+        ModelError: the file cannot be run with these inputs.
     """
     import onnxruntime
 
@@ -239,12 +254,12 @@ def run_file(path: Path, inputs: Inputs) -> NDArray[np.float32]:
 
 
 def processors() -> int:
-    """Return how many processors this process may use."""
+    """Return the number of processors that this process can use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def why_not(name: str) -> str | None:
-    """Say why the engine `name`, one of `ENGINES`, cannot be used here, and what to do; None if it can."""
+    """Return why the engine `name` of `ENGINES` cannot be used here, and what to do; None if it can be used."""
     if name == "cpu":
         return None
     return _why_no_gpu(name) if name in _PROVIDERS else _why_no_openvino(name)
@@ -254,20 +269,20 @@ def _why_no_gpu(name: str) -> str | None:
     import onnxruntime
 
     if _PROVIDERS[name] not in onnxruntime.get_available_providers():
-        return "this ONNX Runtime was built without; on x86-64 install onnxruntime-gpu"
+        return "this ONNX Runtime was built without it; on x86-64 install onnxruntime-gpu"
     if find_library("cuda") is None:
-        return "no CUDA device: the driver's library is not there"
+        return "no CUDA device: the driver library was not found"
     return "TensorRT is not installed" if name == "tensorrt" and find_library("nvinfer") is None else None
 
 
 def _why_no_openvino(name: str) -> str | None:
     if find_spec("openvino") is None:
         return needs_extra("this engine", "openvino", "openvino")
-    # In 3 of 13 processes with both, what OpenVINO compiled answered wrongly, by up to 99 points (OpenVINO 2026.4,
-    # torch 2.14); others with both ended in a segmentation fault. Without torch it happened once in some 20, on a busy
-    # machine: engines are tried on windows of the event before they are used.
+    # With torch in the same process, answers of OpenVINO were wrong in 3 of 13 processes, by up to 99 points (OpenVINO
+    # 2026.4, torch 2.14); other processes ended in a segmentation fault. Without torch, answers were wrong in one of
+    # about 20 processes, on a busy machine. So engines are tried on windows of the event before use.
     if "torch" in sys.modules:
-        return "torch is loaded in the same process, beside which its answers can be wrong"
+        return "torch is loaded in the same process, which can make its answers wrong"
     import openvino
 
     if name in REDUCED and "BF16" not in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
@@ -276,15 +291,18 @@ def _why_no_openvino(name: str) -> str | None:
 
 
 def load(path: Path, name: str, reference: OnnxEngine) -> Engine:
-    """Load the model `path` into the engine `name`, one of `ENGINES`.
+    """Load a model into an engine.
 
     Args:
         path: the model.
-        name: the engine.
+        name: the engine, one of `ENGINES`.
         reference: the same model on `cpu`.
 
+    Returns:
+        The engine.
+
     Raises:
-        ModelError: the engine is not to be had here, or cannot run the model.
+        ModelError: the engine is not available here, or cannot run the model.
     """
     if name == "cpu":
         return reference
@@ -296,7 +314,7 @@ def load(path: Path, name: str, reference: OnnxEngine) -> Engine:
 
 
 def difference(engine: Engine, samples: Iterable[Inputs], answers: Iterable[NDArray[np.float32]]) -> float:
-    """Return by how much an engine's probabilities in `samples` differ at most from the reference's `answers`."""
+    """Return the largest difference between an engine's probabilities for `samples` and the reference `answers`."""
     pairs = zip(samples, answers, strict=True)
     return max((float(np.abs(engine.run(sample) - answer).max()) for sample, answer in pairs), default=0.0)
 
@@ -314,7 +332,7 @@ def open_model(path: Path, device: str = "auto", samples: Iterable[Inputs] | Non
 
     Raises:
         InputError: the device is unknown.
-        ModelError: the file is no ONNX model, has no card, or not the inputs its card promises.
+        ModelError: the file is not an ONNX model, has no card, or lacks inputs that its card promises.
     """
     if device not in DEVICES:
         raise InputError(f"--device {device!r} is unknown; use {', '.join(DEVICES)}")
@@ -322,17 +340,16 @@ def open_model(path: Path, device: str = "auto", samples: Iterable[Inputs] | Non
 
 
 def choose_engine(reference: OnnxEngine, device: str, samples: Iterable[Inputs] | None = None) -> Engine:
-    """Return the fastest engine that gives the same map as the reference, or the engine named.
+    """Return the fastest engine that gives the same map as the reference, or the engine that `device` names.
 
     Args:
-        reference: the model in ONNX Runtime on the processor.
+        reference: the model in ONNX Runtime on the CPU.
         device: one of `DEVICES`.
-        samples: windows to try engines on. `auto` passes over an engine that differs by more than `POINT` anywhere in
-            them; without samples it passes over all of `REDUCED`. An engine that is named is used, with a warning if
-            it differs.
+        samples: windows to try engines on. `auto` skips an engine that differs by more than `POINT` anywhere in them;
+            without samples it skips all of `REDUCED`. A named engine is always used, with a warning if it differs.
 
     Returns:
-        The engine; the reference where no other can be used.
+        The engine; the reference if no other engine can be used.
     """
     path = reference.path
     tried = list(samples or ())
@@ -342,11 +359,11 @@ def choose_engine(reference: OnnxEngine, device: str, samples: Iterable[Inputs] 
             continue
         try:
             engine = load(path, name, reference)
-            # Once for all engines: the reference is the slowest.
+            # Run once for all engines, because the reference is the slowest.
             answers = answers or [reference.run(sample) for sample in tried]
             apart = difference(engine, tried, answers)
-        except Exception as error:  # Whatever a driver does not like, there is the reference.
-            # That an engine is not there, or not for this kind of network, is no fault.
+        except Exception as error:  # Drivers raise any kind of error; the reference always works.
+            # A missing engine, or one that does not support this network, is not worth a warning.
             level = logging.INFO if name != device and isinstance(error, ModelError) else logging.WARNING
             instead = "; the model runs on the cpu" if name == device else ""
             log.log(level, "%s cannot be used here: %s%s", name, str(error).splitlines()[0][:200], instead)
@@ -354,10 +371,10 @@ def choose_engine(reference: OnnxEngine, device: str, samples: Iterable[Inputs] 
         if apart <= POINT:
             return engine
         if name == device:
-            log.warning("%s changes the map by up to %.1f percent points", name, 100 * apart)
+            log.warning("%s changes the map by up to %.1f percentage points", name, 100 * apart)
             return engine
-        log.warning("%s would change the map by up to %.1f percent points: not used", name, 100 * apart)
-        del engine  # Its memory is given back before the next one is loaded.
+        log.warning("%s would change the map by up to %.1f percentage points: not used", name, 100 * apart)
+        del engine  # Free its memory before the next engine is loaded.
     return reference
 
 

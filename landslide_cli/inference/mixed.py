@@ -1,7 +1,7 @@
-"""A network cut into parts, so that those that cannot do with few bits need not.
+"""Cuts a network into parts, so that parts that need float32 keep it while the rest runs in bfloat16.
 
-Only what OpenVINO makes of an ONNX file is looked at: that two images are subtracted from each other, and where its
-convolutions are. Names do not matter.
+Only the graph that OpenVINO builds from an ONNX file is used: where it subtracts the two images' feature maps, and
+where its convolutions are. Names do not matter.
 """
 
 from collections.abc import Iterable
@@ -11,19 +11,19 @@ from typing import Any, Final
 from landslide_cli.errors import ModelError
 
 FINEST: Final = 2
-"""Differences of the two images' maps that are computed in float32, the finest first, with all that leads to them.
+"""Number of differences of the two images' feature maps computed in float32, the finest first, with all their inputs.
 
-Where little changed two maps are nearly the same, and what rounding left of their difference is noise. Coarser
-differences bear it: with all five in float32 the answers were as far apart, and a seventh slower.
+Where little changed, two maps are nearly equal, and rounding turns their difference into noise. Coarser differences
+tolerate rounding: with all five in float32 the answers were no closer, and a seventh slower.
 """
 LAST: Final = 20
-"""Convolutions before the answer that are computed in float32: what they lose is lost. With 14 of them the answers
-were up to 1.0 percent points apart, with 20 up to 0.6, with 24 no less."""
+"""Number of last convolutions computed in float32: later layers cannot recover their precision. The answers differed by
+up to 1.0 percentage points with 14 convolutions, by up to 0.6 with 20, and by no less with 24."""
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A part of a network; what it passes on is named alike in the part that takes it."""
+    """A part of a network; a tensor has the same name in the part that makes it and in the part that uses it."""
 
     model: Any
     """`openvino.Model`."""
@@ -37,15 +37,18 @@ def parts(model: Any) -> list[Part]:
     """Cut a network into a first part in float32, a middle one in bfloat16 and a last one in float32.
 
     Args:
-        model: `openvino.Model` of fixed shapes, inputs `pre` and `post` among others; it is taken apart.
+        model: `openvino.Model` with fixed shapes, and `pre` and `post` among its inputs; it is modified.
+
+    Returns:
+        The parts, in the order in which they run.
 
     Raises:
-        ModelError: it does not subtract the two images' maps, or has too few convolutions.
+        ModelError: the network does not subtract the two images' feature maps, or has too few convolutions.
     """
     from openvino import passes
 
     manager = passes.Manager()
-    # The sizes of maps become numbers: else their computation would tie the parts together.
+    # Fold computed map sizes into constants: they would connect the parts otherwise.
     manager.register_pass(passes.ConstantFolding())
     manager.run_passes(model)
     nodes = model.get_ordered_ops()
@@ -64,7 +67,7 @@ def parts(model: Any) -> list[Part]:
 
 
 class _Cut:
-    """A part under way."""
+    """A part under construction."""
 
     def __init__(self, precision: str) -> None:
         self.precision = precision
@@ -79,7 +82,7 @@ class _Cut:
 
 
 def _connect(target: Any, place: dict[str, int], cut: list[_Cut]) -> None:
-    """Feed the input `target` of a node from its own part: what comes from another one enters as a parameter."""
+    """Feed the input `target` of a node from its own part; values from another part enter as parameters."""
     from openvino import opset13
 
     source = target.get_source_output()
@@ -99,14 +102,14 @@ def _connect(target: Any, place: dict[str, int], cut: list[_Cut]) -> None:
 
 
 def _places(nodes: list[Any]) -> dict[str, int]:
-    """Return for each node, by name, the number of the part that it belongs to; nothing flows to an earlier part."""
+    """Return the part number of each node, by name; no value flows to an earlier part."""
     differences = sorted(_differences(nodes), key=lambda node: -_pixels(node))
     if not differences:
-        raise ModelError("its graph does not subtract what it sees in the two images from each other")
+        raise ModelError("its graph does not subtract the feature maps of the two images from each other")
     first = _leading_to(differences[:FINEST])
     convolutions = [name for node in nodes if (name := _name(node)) not in first and "Convolution" in _kind(node)]
     if len(convolutions) <= LAST:
-        raise ModelError(f"its graph has no more than {LAST} convolutions beyond the differences of the images")
+        raise ModelError(f"its graph has at most {LAST} convolutions after the differences of the images")
     last = set(convolutions[-LAST:])
     place: dict[str, int] = {}
     for node in nodes:
@@ -119,7 +122,7 @@ def _places(nodes: list[Any]) -> dict[str, int]:
 
 
 def _differences(nodes: list[Any]) -> Iterable[Any]:
-    """Yield subtractions of what comes from one image alone and what comes from the other alone."""
+    """Yield nodes that subtract a map of one image alone from a map of the other image alone."""
     images: dict[str, frozenset[str]] = {}
     for node in nodes:
         if _kind(node) == "Parameter":

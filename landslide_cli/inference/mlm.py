@@ -1,4 +1,4 @@
-"""A model as a STAC Item, by which catalogs and other programs find and run it (Machine Learning Model extension)."""
+"""Describes a model as a STAC Item with the Machine Learning Model (MLM) extension, for catalogs and programs."""
 
 import json
 from collections.abc import Mapping
@@ -13,17 +13,17 @@ from landslide_cli.geo.bands import TERRAIN_BANDS
 SCHEMA: Final = "https://stac-extensions.github.io/mlm/v1.5.0/schema.json"
 FILE_SCHEMA: Final = "https://stac-extensions.github.io/file/v2.1.0/schema.json"
 WORLD: Final = (-180.0, -90.0, 180.0, 90.0)
-"""A model is not of a place."""
+"""A model has no location, so its extent is the world."""
 
 
 def model_item(card: ModelCard, href: str, size_bytes: int, sha256: str, created: str) -> dict[str, Any]:
-    """Describe the model file `href` by its card.
+    """Describe a model file by its card.
 
     Args:
-        card: what the file says of itself.
-        href: of the file, relative to the item.
-        size_bytes: of the file.
-        sha256: of the file, hexadecimal.
+        card: card of the model.
+        href: href of the file, relative to the item.
+        size_bytes: size of the file.
+        sha256: SHA-256 of the file, hexadecimal.
         created: ISO time.
 
     Returns:
@@ -78,7 +78,7 @@ def model_item(card: ModelCard, href: str, size_bytes: int, sha256: str, created
                 "roles": ["mlm:model"],
                 "mlm:artifact_type": "onnx",
                 "file:size": size_bytes,
-                # A multihash: 12 is SHA-256, 20 its 32 bytes.
+                # A multihash: 12 is SHA-256, 20 is the length of 32 bytes.
                 "file:checksum": f"1220{sha256}",
             }
         },
@@ -105,7 +105,7 @@ def write_item(card: ModelCard, model: Path) -> None:
         model: the file.
 
     Raises:
-        OutputError: it cannot be written.
+        OutputError: the item cannot be written.
     """
     item = model_item(card, f"./{model.name}", model.stat().st_size, sha256_of(model), now())
     with atomic(model.with_suffix(".json")) as temporary:

@@ -1,4 +1,4 @@
-"""Work in the background: while one step uses an item, the step before makes the next."""
+"""Prepares items in a background thread: while one step uses an item, the previous step makes the next."""
 
 from collections import deque
 from collections.abc import Generator, Iterator
@@ -9,9 +9,16 @@ Item = TypeVar("Item")
 
 
 def prefetch(source: Iterator[Item], depth: int = 1) -> Generator[Item, None, None]:
-    """Yield what `source` yields, in order, made in a thread of its own, at most `depth` items ahead of their use.
+    """Yield the items of `source` in order; a thread makes them ahead of their use.
 
-    An error of `source` is raised where its item would have come.
+    An error of `source` is raised at the place of its item.
+
+    Args:
+        source: the items.
+        depth: number of items made ahead at most.
+
+    Yields:
+        The items.
     """
     end = object()
     pool = ThreadPoolExecutor(1)

@@ -1,4 +1,4 @@
-"""Strips of an event, as a model wants them."""
+"""Reads strips of an event in the form that models need."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -17,22 +17,22 @@ from landslide_cli.geo.bands import CLEAR, TERRAIN_BANDS
 
 @dataclass(frozen=True, slots=True)
 class Strip:
-    """Rows of an event, or a part of them."""
+    """Rows of an event, in full or partial width."""
 
     pre: NDArray[np.uint16]
-    """(B, H, W) digital numbers."""
+    """(B, H, W) pre image, digital numbers."""
     post: NDArray[np.uint16]
     terrain: NDArray[np.float32] | None
     """(4, H, W), NaN where unknown."""
     usable: NDArray[np.bool_]
-    """(H, W), true where the model has all it needs."""
+    """(H, W), true where all inputs are known."""
 
 
 class _Raster:
-    """Reads rows of a raster; keeps the rest of the blocks, so that each is decoded once where reading moves south."""
+    """Reads rows of a raster and keeps the rest of each block, so that reading southwards decodes each block once."""
 
     def __init__(self, path: Path, channels: Sequence[int | None]) -> None:
-        """Open `path`; `channels` are numbers of its bands from 1 on, None for what is all 0."""
+        """Open `path`; `channels` are band numbers from 1, and None gives a channel of zeros."""
         self.dataset = rasterio.open(path)
         self._block_px = int(self.dataset.block_shapes[0][0])
         self._there = [channel for channel, band in enumerate(channels) if band is not None]
@@ -41,7 +41,7 @@ class _Raster:
         self._first = self._end = 0
 
     def read(self, row: int, rows: int) -> NDArray[Any]:
-        """Return (channels, rows, W) from `row` on, which the next call may overwrite."""
+        """Return (channels, rows, W) from `row`; the next call can overwrite the array."""
         if not self._first <= row <= row + rows <= self._end:
             held = self._held[:, : self._end - self._first]
             kept = held[:, row - self._first :] if row >= self._first else held[:, :0]
@@ -55,7 +55,7 @@ class _Raster:
         return self._held[:, row - self._first :][:, :rows]
 
     def part(self, window: Window, step: int = 1) -> NDArray[Any]:
-        """Return (channels, H / step, W / step) of a `window`, thinned by `step`, of which nothing is held."""
+        """Return (channels, H / step, W / step) of `window`, thinned by `step`; nothing is kept."""
         shape = (-(-window.height // step), -(-window.width // step))
         part = np.zeros((len(self._held), *shape), self._held.dtype)
         self._fill(part, window)
@@ -73,7 +73,7 @@ class EventReader:
     """Reads strips of an event's rasters; a context manager."""
 
     def __init__(self, event: Event, bands: Sequence[str]) -> None:
-        """Open the `bands` of `event`, 0 for those it lacks; where it has terrain, pixels without are not usable."""
+        """Open `bands` of `event`, zeros for missing bands; pixels without terrain are unusable if it has terrain."""
         channels = [event.bands.index(band) + 1 if band in event.bands else None for band in bands]
         self._pre, self._post = (_Raster(event.path(side), channels) for side in ("pre", "post"))
         self._clear = _Raster(event.path("clear"), (1,))
@@ -95,15 +95,15 @@ class EventReader:
                 raster.dataset.close()
 
     def read(self, row: int, rows: int) -> Strip:
-        """Read `rows` rows from `row` on; the next call may overwrite the images and the terrain."""
+        """Read `rows` rows from `row`; the next call can overwrite images and terrain."""
         return self._strip(lambda raster: raster.read(row, rows))
 
     def part(self, row: int, column: int, rows: int, columns: int) -> Strip:
-        """Read what begins at `row` and `column`."""
+        """Read a part of `rows` x `columns` pixels that starts at `row` and `column`."""
         return self._strip(lambda raster: raster.part(Window(column, row, columns, rows)))
 
     def thinned(self, step: int) -> Strip:
-        """Read the whole event with one pixel for `step` x `step` of them, from the overviews where there are any."""
+        """Read the whole event, one pixel for each `step` x `step` pixels, from overviews if there are any."""
         return self._strip(lambda raster: raster.part(Window(0, 0, self.width, self.height), step))
 
     def _strip(self, read: Callable[[_Raster], NDArray[Any]]) -> Strip:
@@ -111,6 +111,6 @@ class EventReader:
         terrain = None
         if self._terrain is not None:
             terrain = read(self._terrain)
-            # A detector masks by slope: where it is unknown, neither answer would be honest.
+            # A detector masks by slope; where the slope is unknown, no answer would be right.
             usable &= np.isfinite(terrain).all(axis=0)
         return Strip(read(self._pre), read(self._post), terrain, usable)

@@ -1,4 +1,4 @@
-"""Sliding windows over an event: read, run, blend, hand on, one row of windows at a time."""
+"""Slides windows over an event: reads, runs the engine, blends and yields, one row of windows at a time."""
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -17,20 +17,21 @@ from landslide_cli.inference.reader import Strip
 from landslide_cli.inference.tiles import ramps, starts
 
 SAMPLES = 3
-"""Windows to try engines on."""
+"""Number of windows to try engines on."""
 
 STEPS = 2**20
-"""Probabilities are rounded to whole steps of 1/STEPS: with weights of 1/PARTS every sum of them is exact in float64,
-whatever its order. A step is a ten-thousandth of a percent point."""
+"""Probabilities are rounded to multiples of 1/STEPS. With weights in multiples of 1/PARTS, every sum is exact in
+float64, in any order. One step is a ten-thousandth of a percentage point."""
 
 STEP_PX = 16
-"""Where most changed is looked for on one of so many pixels, and as many lines; windows are multiples of it."""
+"""The most changed place is searched on every 16th pixel and line; window sizes are multiples of 16."""
 
 BATCHES_AHEAD = 5
-"""The engine has so many to go on with while the next row of blocks is unpacked, which takes seconds on a granule."""
+"""Batches prepared ahead, so that the engine has work while the next row of blocks is decoded, which takes seconds on a
+granule."""
 
 Span = slice | NDArray[np.intp]
-"""Pixels along an axis: a slice where they are a row, which copies nothing."""
+"""Pixels along an axis: a slice if they are contiguous, because a slice copies nothing."""
 
 
 class Reader(Protocol):
@@ -39,10 +40,10 @@ class Reader(Protocol):
     height: int
     width: int
     origin: tuple[int, int]
-    """Absolute row and column of the first pixel, in pixels from the origin of the CRS."""
+    """Absolute row and column of the first pixel, in pixels, from the origin of the CRS."""
 
     def read(self, row: int, rows: int) -> Strip:
-        """Read `rows` rows from `row` on."""
+        """Read `rows` rows from `row`."""
 
 
 class SamplingReader(Protocol):
@@ -52,10 +53,10 @@ class SamplingReader(Protocol):
     width: int
 
     def part(self, row: int, column: int, rows: int, columns: int) -> Strip:
-        """Read what begins at `row` and `column`."""
+        """Read a part of `rows` x `columns` pixels that starts at `row` and `column`."""
 
     def thinned(self, step: int) -> Strip:
-        """Read everything, with one pixel for `step` x `step` of them."""
+        """Read the whole event, one pixel for each `step` x `step` pixels."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +72,7 @@ class _Batch:
 
 @dataclass(frozen=True, slots=True)
 class _Answer:
-    """What the engine made of a batch."""
+    """Probabilities of a batch."""
 
     row: int
     columns: list[int]
@@ -81,40 +82,40 @@ class _Answer:
 
 @dataclass(frozen=True, slots=True)
 class _Row:
-    """The end of a row of windows, after its batches."""
+    """Marks the end of a row of windows, after its batches."""
 
     number: int
     usable: NDArray[np.bool_]
-    """(H, W) of the rows that no later windows reach."""
+    """(H, W) of the rows that no later window reaches."""
 
 
 def predict(
     reader: Reader, engine: Engine, *, tile: int, stride: int, batch: int, progress: Callable[[float], None]
 ) -> Iterator[tuple[int, NDArray[np.uint8]]]:
-    """Run `engine` over everything `reader` holds; reading goes on in a thread while the engine works.
+    """Run `engine` over an event; a thread reads ahead while the engine works.
 
-    Memory grows with the width of the event, not with its height: only the rows that windows still reach are kept.
-    Beyond its borders an event is continued by its mirror image. A pixel that two events see in the same windows gets
-    the same percent in both, if the engine gives a window the same answer each time.
+    Memory grows with the width of the event, not with its height: only rows that windows still reach are kept. The
+    event is extended beyond its borders by its mirror image. A pixel that lies in the same windows in two events gets
+    the same percent in both, if the engine is deterministic.
 
     Args:
         reader: the event.
         engine: the model.
-        tile: pixels of a window.
-        stride: pixels between windows, at most `tile`.
-        batch: windows per call.
-        progress: called with the share done.
+        tile: size of a window in pixels.
+        stride: distance between windows in pixels, at most `tile`.
+        batch: windows per call of the engine.
+        progress: called with the share done, 0..1.
 
     Yields:
-        The first row and (rows, W) uint8 percent, 255 where not analysed; rows in order, each once.
+        First row, and (rows, W) uint8 percent, 255 where not analysed; all rows in order, each once.
     """
     tops, lefts = (
         starts(size, tile, stride, origin) for size, origin in zip(_shape(reader), reader.origin, strict=True)
     )
     row_weights, column_weights = ramps(tops, tile), ramps(lefts, tile)
-    # Rows of the window row under work, columns from the first window on.
+    # Sum of the current row of windows; columns start at the first window.
     blended = np.zeros((tile, lefts[-1] - lefts[0] + tile))
-    # Three at work at once: one reads and prepares, one runs the engine, and this one blends.
+    # Three threads: one reads and prepares, one runs the engine, and this one blends.
     for made in prefetch(_answers(prefetch(_batches(reader, tops, lefts, tile, batch), BATCHES_AHEAD), engine)):
         if isinstance(made, _Answer):
             for column, probability in zip(made.columns, made.probability[:, 0], strict=True):
@@ -137,13 +138,21 @@ def predict(
 
 
 def busiest(reader: SamplingReader, tile: int, count: int) -> Iterator[Mapping[str, NDArray[np.float32]]]:
-    """Yield inputs of single windows to try engines on: from `count` parts of the event, north to south, the most
-    changed one each.
+    """Yield inputs of single windows with much change, to try engines on.
 
-    Parts without anything to analyse are passed over.
+    The event is split from north to south into `count` parts. Each part gives its most changed window; parts without
+    usable pixels give none.
+
+    Args:
+        reader: the event.
+        tile: size of a window in pixels.
+        count: number of parts.
+
+    Yields:
+        Inputs of one window, as for `Engine.run`.
     """
     seen = reader.thinned(STEP_PX)
-    # A window seen without any change beats one that is not seen.
+    # The 1 lets a window with usable pixels but no change win over a window without usable pixels.
     change = np.where(seen.usable, 1 + np.abs(seen.post.astype(np.int32) - seen.pre).sum(axis=0), 0)
     for axis, size in enumerate(change.shape):
         change = np.add.reduceat(change, np.arange(0, size, tile // STEP_PX), axis=axis)
@@ -162,7 +171,7 @@ def _shape(reader: Reader) -> tuple[int, int]:
 
 
 def _batches(reader: Reader, tops: list[int], lefts: list[int], tile: int, batch: int) -> Iterator[_Batch | _Row]:
-    """Yield the windows that have anything to analyse, row by row; the end of each row is marked."""
+    """Yield batches of windows with usable pixels, row by row, and mark the end of each row."""
     at = [_mirrored(left, tile, reader.width) for left in lefts]
     for number, top in enumerate(tops):
         strip = _read(reader, top, tile)
@@ -175,7 +184,7 @@ def _batches(reader: Reader, tops: list[int], lefts: list[int], tile: int, batch
 
 
 def _answers(batches: Iterable[_Batch | _Row], engine: Engine) -> Iterator[_Answer | _Row]:
-    """Run the engine on each batch, `engine.calls` at once; order is kept, the ends of rows pass by."""
+    """Run the engine on batches, `engine.calls` at once; the order is kept and row ends pass through."""
 
     def answer(made: _Batch | _Row) -> _Answer | _Row:
         return made if isinstance(made, _Row) else _Answer(made.row, made.columns, engine.run(made.inputs))
@@ -191,7 +200,7 @@ def _answers(batches: Iterable[_Batch | _Row], engine: Engine) -> Iterator[_Answ
 
 
 def _inputs(strip: Strip, windows: list[Span]) -> dict[str, NDArray[np.float32]]:
-    """Return the inputs of `windows`, columns of `strip`, each filled in where it lies."""
+    """Return the inputs of `windows` (columns of `strip`), with unobserved pixels filled."""
     layers: dict[str, NDArray[np.generic]] = {"pre": strip.pre, "post": strip.post}
     if strip.terrain is not None:
         layers["terrain"] = strip.terrain
@@ -207,7 +216,7 @@ def _inputs(strip: Strip, windows: list[Span]) -> dict[str, NDArray[np.float32]]
 
 
 def _read(reader: Reader, top: int, rows: int) -> Strip:
-    """Read `rows` rows from `top` on; what lies beyond the event is the mirror image of those that do not."""
+    """Read `rows` rows from `top`; rows beyond the event are mirrored."""
     first, last = max(top, 0), min(top + rows, reader.height)
     strip = reader.read(first, last - first)
     return strip if last - first == rows else _take_rows(strip, _mirrored(top - first, rows, last - first))
@@ -219,7 +228,7 @@ def _take_rows(strip: Strip, at: Span) -> Strip:
 
 
 def _mirrored(begin: int, count: int, size: int) -> Span:
-    """Return where `count` pixels from `begin` on lie along an axis of `size`, which its mirror image continues.
+    """Return positions of `count` pixels from `begin` on an axis of `size` pixels, mirrored beyond its ends.
 
     A network must never see an edge of zeros: it would be the largest change in the window.
     """

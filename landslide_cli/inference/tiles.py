@@ -1,8 +1,8 @@
-"""Windows over a raster and the weights that blend them. Arithmetic only.
+"""Places windows over a raster and computes their blending weights. Arithmetic only.
 
-Windows lie on multiples of the stride in absolute coordinates, so that a pixel is seen by the same windows however an
-area was cut. Per axis the weights of all windows sum to one at every pixel, so that blending is a plain sum: it needs
-no division, and a constant network gives a constant map.
+Windows start at multiples of the stride in absolute coordinates, so that a pixel lies in the same windows however an
+area is cut. On each axis the weights of all windows sum to one at every pixel. So blending is a plain sum without
+division, and a constant network gives a constant map.
 """
 
 from typing import Final
@@ -11,23 +11,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 PARTS: Final = 2**16
-"""Weights are whole multiples of 1/PARTS: their sums and products are exact in float64, in any order."""
+"""Weights are multiples of 1/PARTS: their sums and products are exact in float64, in any order."""
 
 
 def starts(size: int, tile: int, stride: int, origin: int = 0) -> list[int]:
-    """Return where windows begin along an axis of `size` pixels; the first and the last may reach beyond it.
+    """Return the first pixel of each window along an axis; the first and the last window can reach beyond the axis.
 
     Args:
-        size: pixels of the axis.
-        tile: pixels of a window.
-        stride: pixels between windows.
-        origin: absolute index of the axis' first pixel; windows begin at absolute multiples of `stride`.
+        size: length of the axis in pixels.
+        tile: size of a window in pixels.
+        stride: distance between windows in pixels.
+        origin: absolute index of the first pixel of the axis; windows start at absolute multiples of `stride`.
+
+    Returns:
+        Positions relative to the first pixel of the axis, ascending; the first can be negative.
 
     Raises:
-        ValueError: a stride below 1, or above the tile: pixels would be left out.
+        ValueError: the stride is below 1, or above the window size, which would skip pixels.
     """
     if not 1 <= stride <= tile:
-        raise ValueError(f"stride {stride} must be within 1..{tile}, the size of a window")
+        raise ValueError(f"stride {stride} must be within 1..{tile}, the window size")
     first = -(origin % stride)
     beyond = max(size - tile - first, 0)
     return [first + number * stride for number in range(-(-beyond // stride) + 1)]
@@ -36,12 +39,12 @@ def starts(size: int, tile: int, stride: int, origin: int = 0) -> list[int]:
 def ramps(begins: list[int], tile: int) -> NDArray[np.float64]:
     """Return the blending weights of windows along an axis.
 
-    Each window has a tent that falls towards its ends, where a network sees least; tents are then divided by their
-    sum at every pixel. The weights of a pixel depend only on where it lies in the windows that see it.
+    Each window has a tent that falls towards its ends, where a network sees least context. The tents are divided by
+    their sum at every pixel. The weights of a pixel depend only on its place in the windows that contain it.
 
     Args:
-        begins: where the windows begin, ascending, without gaps between windows.
-        tile: their size.
+        begins: first pixel of each window, ascending, without gaps between windows.
+        tile: size of a window in pixels.
 
     Returns:
         (windows, tile) float64, multiples of 1/PARTS that sum to exactly one over the windows at each pixel.
@@ -53,7 +56,7 @@ def ramps(begins: list[int], tile: int) -> NDArray[np.float64]:
         total[span] += tent
     weights, before = np.empty((len(begins), tile)), np.zeros_like(total)
     for number, span in enumerate(spans):
-        # Differences of rounded running sums: what is lost to rounding by one window is given to the next.
+        # Differences of rounded running sums: the next window gets what rounding took from this one.
         after = before[span] + tent
         weights[number] = PARTS * after // total[span] - PARTS * before[span] // total[span]
         before[span] = after

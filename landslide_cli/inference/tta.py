@@ -1,4 +1,4 @@
-"""A model asked eight times, of the ground turned and mirrored, and the mean of its answers."""
+"""Test-time augmentation (TTA): runs a model on eight turned and mirrored copies and averages the answers."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -11,14 +11,14 @@ from landslide_cli.inference.engines import Engine
 Array = NDArray[np.float32]
 
 SYMMETRIES: Final = tuple((quarters, mirrored) for mirrored in (False, True) for quarters in range(4))
-"""Of a square: quarter turns counter-clockwise, after mirroring east and west or not."""
+"""Symmetries of a square: number of quarter turns counter-clockwise, and whether east and west are mirrored before."""
 
 
 class TtaEngine:
-    """An engine that averages another one over `SYMMETRIES`; windows must be square."""
+    """Averages another engine over `SYMMETRIES`; windows must be square."""
 
     def __init__(self, engine: Engine) -> None:
-        """Ask `engine`."""
+        """Wrap `engine`."""
         self._engine = engine
         self.card = engine.card
         self.provider = engine.provider
@@ -40,7 +40,7 @@ def _turned(name: str, image: Array, quarters: int, mirrored: bool) -> Array:
     turned = np.rot90(turned, quarters, axes=(-2, -1))
     if name != "terrain":
         return turned
-    # The aspect is where a slope faces: it turns with the ground. Channels as in bands.TERRAIN_BANDS.
+    # The aspect turns with the ground. Channels as in bands.TERRAIN_BANDS.
     elevation, slope, east, north = np.moveaxis(turned, 1, 0)
     if mirrored:
         east = -east
