@@ -141,7 +141,7 @@ def busiest(reader: SamplingReader, tile: int, count: int) -> Iterator[Mapping[s
     """Yield inputs of single windows with much change, to try engines on.
 
     The event is split from north to south into `count` parts. Each part gives its most changed window; parts without
-    usable pixels give none.
+    usable pixels are skipped.
 
     Args:
         reader: the event.
