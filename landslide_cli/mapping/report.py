@@ -1,4 +1,4 @@
-"""A report of an event: one HTML file that needs no network, and no other file."""
+"""Writes the report of an event: one HTML file that needs no network and no other file."""
 
 import base64
 import json
@@ -25,25 +25,26 @@ from landslide_cli.mapping.styles import CONFIDENCE_CLASSES, confidence_colour
 from landslide_cli.mapping.text import plain
 
 DRAWN_MAX: Final = 5000
-"""A browser stays quick with so many landslides; the largest are drawn, and the report says how many are not."""
+"""At most this many landslides are drawn, the largest first, so that the browser stays fast; the report states the
+total number."""
 SIZE_CLASSES_M2: Final = (0, 1e3, 3e3, 1e4, 3e4, 1e5, float("inf"))
 SLOPE_CLASSES_DEG: Final = (0, 10, 20, 30, 40, 50, 90)
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What a report tells."""
+    """Content of a report."""
 
     title: str
     pre: NDArray[np.uint8]
-    """(h, w, 3) the image before, of the whole grid."""
+    """(h, w, 3) pre image of the whole grid."""
     post: NDArray[np.uint8]
     landslides: Layer
     not_analysed: Layer
     aoi: BaseGeometry
-    """In the layers' CRS."""
+    """In the CRS of the layers."""
     transform: Affine
-    """Of the event's grid."""
+    """Transform of the event grid."""
     shape_px: tuple[int, int]
     totals: Mapping[str, str]
     model: Mapping[str, str]
@@ -53,15 +54,19 @@ class Report:
     post_date: str
     software: str
     changes: Mapping[str, str] = field(default_factory=dict)
-    """What became of the landslides of an earlier map; empty where there is none."""
+    """What became of the landslides of an earlier map; empty without an earlier map."""
     changes_title: str = ""
 
 
 def write_report(report: Report, path: Path) -> None:
-    """Write the report. All that comes from outside, names and identifiers, is escaped.
+    """Write the report; names and identifiers from outside are escaped.
+
+    Args:
+        report: content of the report.
+        path: the file.
 
     Raises:
-        OutputError: it cannot be written.
+        OutputError: the file cannot be written.
     """
     to_pixels = ~report.transform
     height, width = report.shape_px
@@ -110,11 +115,11 @@ def write_report(report: Report, path: Path) -> None:
         ),
         "sizes": _histogram(report, "area_m2", SIZE_CLASSES_M2, lambda edge: f"{edge / 1e4:g} ha"),
         "slopes": _histogram(report, "slope_mean_deg", SLOPE_CLASSES_DEG, lambda edge: f"{edge:g}°"),
-        # In a script element nothing may look like its end.
+        # Data inside a script element must not contain "</script>".
         "data": json.dumps(data).replace("<", "\\u003c"),
     }
     page = (files("landslide_cli.mapping") / "report.html").read_text(encoding="utf-8")
-    # In one pass: what is put in is not looked through again.
+    # In one pass, so that filled-in text is not searched for placeholders again.
     filled = re.sub(r"\{\{(\w+)\}\}", lambda found: parts[found[1]], page)
     with atomic(path) as temporary:
         temporary.write_text(plain(filled), encoding="utf-8")
@@ -127,7 +132,7 @@ def _embedded(image: NDArray[np.uint8]) -> str:
 
 
 def rings(polygons: Sequence[BaseGeometry], to_pixels: Affine) -> Iterator[list[tuple[float, float]]]:
-    """Yield every ring of polygons, outlines before holes, in pixels of a picture; ends are not repeated."""
+    """Yield every ring of the polygons in picture pixels, exterior before holes, without the repeated end point."""
     matrix = np.array([[to_pixels.a, to_pixels.b, to_pixels.c], [to_pixels.d, to_pixels.e, to_pixels.f]])
     for polygon in polygons:
         for part in shapely.get_parts(polygon):
@@ -138,7 +143,7 @@ def rings(polygons: Sequence[BaseGeometry], to_pixels: Affine) -> Iterator[list[
 
 
 def _path(geometry: BaseGeometry, to_pixels: Affine) -> str:
-    """Return a polygon as the path of an SVG, in pixels of the grid."""
+    """Return a polygon as an SVG path, in grid pixels."""
     return "".join("M" + "L".join(f"{x:.5g} {y:.5g}" for x, y in ring) + "Z" for ring in rings([geometry], to_pixels))
 
 
@@ -163,7 +168,7 @@ def _rows(rows: Iterable[tuple[str, Any]]) -> str:
 
 
 def _histogram(report: Report, field: str, edges: Sequence[float], label: Any) -> str:
-    """Return a bar chart (SVG) of how many landslides fall into classes of `field`."""
+    """Return a bar chart (SVG) of the number of landslides per class of `field`."""
     values = [record[field] for record in report.landslides.records if record[field] is not None]
     if not values:
         return "<p>nothing to show</p>"
