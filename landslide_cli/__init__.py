@@ -5,11 +5,12 @@ The functions of the API are loaded when they are first used, so that the import
 
 from typing import TYPE_CHECKING, Any
 
+from landslide_cli.version import __version__
+
 if TYPE_CHECKING:
     from landslide_cli.api import Event, compare, fetch, map_event, predict, predict_arrays, scenes, vectorize
 
-__version__ = "0.2.0"
-__all__ = ["Event", "compare", "fetch", "map_event", "predict", "predict_arrays", "scenes", "vectorize"]
+__all__ = ["Event", "__version__", "compare", "fetch", "map_event", "predict", "predict_arrays", "scenes", "vectorize"]
 
 
 def __getattr__(name: str) -> Any:

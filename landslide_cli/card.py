@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
-from typing import Any
+from typing import Any, Final
 
 from landslide_cli.errors import ModelError
 
@@ -11,6 +11,20 @@ METADATA_KEY = "landslide_card"
 """The key of the ONNX `metadata_props` whose value is the card as JSON."""
 DEEPNESS_KEY = "landslide_deepness"
 """The same in a file that the QGIS plugin Deepness runs, and that this program does not."""
+
+
+KEY_FIGURES: Final[Mapping[str, str]] = {
+    "simulated_test_recall": "finds {percent} of the landslide pixels of simulated test events",
+    "simulated_test_precision": "{percent} of the pixels it maps there are landslide",
+    "simulated_test_f1": "F1 {score:.2f} there",
+    "real_pairs_without_landslides_flagged": "maps {percent} of real image pairs without landslides",
+    "iburi_plain_scars_flagged": "maps {percent} of the plainest scars on the real images of Iburi (2018)",
+    "simulated_further_events_most_of_a_kind_of_change_flagged": "maps at most {percent} of any other kind of change",
+    "reported_f1": "F1 {score:.2f}, as its authors report it",
+    "validation_f1": "F1 {score:.2f} on the events that it was chosen by",
+}
+"""The scores that a reader should see first, in words, in this order."""
+SHOWN_FIGURES: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +54,11 @@ class ModelCard:
     config_sha256: str = ""
     """SHA-256 of the training configuration."""
 
+    def figures(self) -> tuple[str, ...]:
+        """Return the most important scores in words, `SHOWN_FIGURES` at most."""
+        known = [(words, self.scores[name]) for name, words in KEY_FIGURES.items() if name in self.scores]
+        return tuple(words.format(score=score, percent=_percent(score)) for words, score in known[:SHOWN_FIGURES])
+
     def to_metadata(self) -> dict[str, str]:
         """Return the card as ONNX `metadata_props`."""
         return {METADATA_KEY: json.dumps(asdict(self), sort_keys=True)}
@@ -66,3 +85,8 @@ class ModelCard:
             return cls(**{**values, **tuples})
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise ModelError(f"the model card in {source} cannot be read ({error}); export the model again") from error
+
+
+def _percent(share: float) -> str:
+    """Return a share for people: two digits, as 73 % or 0.001 %."""
+    return f"{100 * share:.0f} %" if share >= 0.1 or share == 0 else f"{100 * share:.2g} %"

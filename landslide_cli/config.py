@@ -59,6 +59,8 @@ class Option:
     """Given by its place on the command line, not by a name."""
     short: str | None = None
     """A one-letter name."""
+    required: bool = False
+    """The command line asks for it, although the field has a default."""
 
 
 class Checked:
@@ -466,7 +468,7 @@ class PrepareConfig(Checked):
         tuple[Path, ...],
         Option(
             help="Landslide polygons: one file for all events, or one for each event in order.", panel="Truth",
-            metavar="FILE",
+            metavar="FILE", required=True,
         ),
     ] = ()  # fmt: skip
     changes: Annotated[

@@ -17,6 +17,7 @@ from shapely.geometry import box, mapping
 
 from landslide_cli.card import ModelCard
 from landslide_cli.config import FetchConfig, PrepareConfig
+from landslide_cli.event.records import PredictRecord, VectorizeRecord
 from landslide_cli.workflows.fetch import fetch
 from landslide_cli.workflows.prepare import prepare
 
@@ -142,6 +143,13 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )  # fmt: skip
     return folder / "set"
 
+
+PREDICTED = PredictRecord(model="m", threshold=0.5)
+VECTORIZED = VectorizeRecord(
+    threshold=0.5, min_area_m2=400.0, simplify_m=0.0, grow=None, merge_m=0.0, smooth=False, steeper_than_deg=0.0,
+    exclude=None, exclude_sha256=None, landslides=0, area_m2=0.0, largest_m2=0.0, analysed_percent=100.0, changes=None,
+)  # fmt: skip
+"""Records of steps that did not run, for tests of the record itself."""
 
 CARD = ModelCard(
     name="test", version="1", architecture="test", bands=("B02", "B04"), terrain=False, threshold=0.5, tile_px=64

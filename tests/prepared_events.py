@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -97,7 +97,7 @@ def with_scenes(event: Path, sides: Mapping[str, int]) -> dict[str, NDArray[np.u
             raster = f"{image.removesuffix('.tif')}_unseen.tif"
             write_raster(event / raster, unseen[image], origin=origin, nodata=None)
             scenes.append({"side": side, "id": str(number), "datetime": None, "image": image, "unseen": raster})
-    steps = {"fetch": {**opened.step("fetch"), "scene_files": scenes}}
+    steps = {"fetch": {**asdict(opened.fetched), "scene_files": scenes}}
     replace(opened, item={**opened.item, "properties": {**opened.properties, "landslide:steps": steps}}).save()
     return unseen
 

@@ -1,8 +1,9 @@
 import json
+from dataclasses import replace
 
 import pytest
 
-from landslide_cli.card import METADATA_KEY, ModelCard
+from landslide_cli.card import KEY_FIGURES, METADATA_KEY, ModelCard
 from landslide_cli.errors import ModelError
 
 CARD = ModelCard(
@@ -25,3 +26,13 @@ def test_a_missing_or_broken_card_is_a_model_error(metadata: dict[str, str]) -> 
     with pytest.raises(ModelError, match=r"a\.onnx") as caught:
         ModelCard.from_metadata(metadata, "a.onnx")
     assert caught.value.exit_code == 5
+
+
+def test_a_card_says_its_most_important_figures_in_words() -> None:
+    scores = {"simulated_test_recall": 0.734, "real_pairs_without_landslides_flagged": 1e-05, "unnamed": 0.3}
+    assert replace(CARD, scores=scores).figures() == (
+        "finds 73 % of the landslide pixels of simulated test events",
+        "maps 0.001 % of real image pairs without landslides",
+    )
+    assert len(replace(CARD, scores=dict.fromkeys(KEY_FIGURES, 0.5)).figures()) == 5
+    assert CARD.figures() == ()

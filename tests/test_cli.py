@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from conftest import Maker
 
-from landslide_cli import __version__
+from landslide_cli.version import __version__
 
 HEAVY = ("rasterio", "fiona", "numpy", "torch", "onnxruntime", "odc", "pystac", "scipy", "shapely")
 COMMANDS = (

@@ -1,9 +1,10 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pystac
 import pytest
-from conftest import Maker
+from conftest import PREDICTED, VECTORIZED, Maker
 
 from landslide_cli.errors import InputError
 from landslide_cli.event.folder import Event
@@ -39,11 +40,11 @@ def test_an_event_tells_what_it_holds(make_event: Maker) -> None:
 def test_a_new_step_takes_later_products_off(make_event: Maker) -> None:
     event = Event.open(make_event())
     event.path("probability").write_text("x")
-    event = event.record("predict", ("probability",), {"model": "a"})
+    event = event.record(replace(PREDICTED, model="a"), ("probability",))
     event.path("landslides").write_text("x")
-    event = event.record("vectorize", ("landslides",), {})
+    event = event.record(VECTORIZED, ("landslides",))
     assert Event.open(event.folder).has("landslides")
-    event = event.record("predict", ("probability",), {"model": "b"})
+    event = event.record(replace(PREDICTED, model="b"), ("probability",))
     assert not event.path("landslides").exists()
     assert event.path("probability").exists()
     assert set(Event.open(event.folder).properties["landslide:steps"]) == {"fetch", "predict"}

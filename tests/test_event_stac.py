@@ -3,23 +3,23 @@
 import json
 import warnings
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import odc.stac
 import pystac
 import pytest
 import rasterio
-from conftest import CARD, Maker, write_event, write_model
+from conftest import CARD, PREDICTED, VECTORIZED, Maker, write_event, write_model
 from pystac.extensions.projection import ProjectionExtension
 
-from landslide_cli.config import ExportConfig, PredictConfig, VectorizeConfig
+from landslide_cli.config import Format, PredictConfig, QgisModelConfig, VectorizeConfig
 from landslide_cli.event.folder import Event
 from landslide_cli.event.placing import ITEM
 from landslide_cli.event.stac import EO, LABEL, PROCESSING, PROJECTION, RASTER, described
-from landslide_cli.workflows.deepness import export_for_deepness
 from landslide_cli.workflows.predict import predict
 from landslide_cli.workflows.vectorize import vectorize
+from landslide_cli.workflows.weights import write_qgis_model
 
 PREFIXES = {"proj": PROJECTION, "raster": RASTER, "eo": EO, "processing": PROCESSING, "label": LABEL}
 
@@ -31,8 +31,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     event = write_event(work, hole=(slice(10, 30), slice(10, 30)))
     model = write_model(work / "model.onnx", CARD)
     predict(PredictConfig(event, model=str(model), device="cpu"))
-    vectorize(VectorizeConfig(event, formats="flatgeobuf,geoparquet,shapefile,kml,csv", schema="cems"))
-    export_for_deepness(ExportConfig(model, work / "qgis.onnx", deepness=True, event=event))
+    vectorize(VectorizeConfig(event, formats=get_args(Format), schema="cems"))
+    write_qgis_model(QgisModelConfig(str(model), work / "qgis.onnx", event))
     return event
 
 
@@ -126,11 +126,11 @@ def test_labels_are_gone_with_the_landslides(make_event: Maker) -> None:
     event = Event.open(make_event(shape=(96, 96)))
     assert LABEL not in event.item["stac_extensions"]
     event.path("probability").write_text("x")
-    predicted = event.record("predict", ("probability",), {"model": "m"})
+    predicted = event.record(PREDICTED, ("probability",))
     event.path("landslides").write_text("x")
-    labelled = predicted.record("vectorize", ("landslides",), {})
+    labelled = predicted.record(VECTORIZED, ("landslides",))
     assert LABEL in labelled.item["stac_extensions"]
-    again = labelled.record("predict", ("probability",), {"model": "m"})
+    again = labelled.record(PREDICTED, ("probability",))
     assert LABEL not in again.item["stac_extensions"]
     assert not [key for key in again.properties if key.startswith("label:")]
 

@@ -136,7 +136,7 @@ def test_files_at_hand_are_masked(at_hand: FetchConfig, caplog: pytest.LogCaptur
     assert set(np.unique(post)) == {1, Unseen.CLOUD}
     assert (post[30:60, 30:60] == Unseen.CLOUD).all()
     assert summary.unseen_percent["cloud"] > 8
-    assert Event.open(at_hand.out).step("fetch")["parameters"]["clouds"] == "csmask"
+    assert Event.open(at_hand.out).fetched.parameters["clouds"] == "csmask"
     unmasked = replace(at_hand, out=at_hand.out.with_name("unmasked"), clouds="scl")
     assert fetch(unmasked).clear_percent == 100
     assert "clouds are not looked for" in caplog.text
@@ -153,7 +153,7 @@ def test_missing_bands_are_named(at_hand: FetchConfig) -> None:
 
 
 def test_an_unknown_mask_is_refused_with_the_known_ones(at_hand: FetchConfig) -> None:
-    with pytest.raises(InputError, match="'fmask' is no cloud mask; use scl or csmask"):
+    with pytest.raises(InputError, match="--clouds 'fmask' is unknown; use scl, csmask"):
         fetch(replace(at_hand, clouds="fmask"))
 
 
@@ -162,7 +162,7 @@ def test_without_the_package_the_user_learns_how_to_get_it(
 ) -> None:
     # What is None there cannot be imported.
     monkeypatch.setitem(sys.modules, "ukis_csmask.mask", None)
-    with pytest.raises(InputError, match=r'pip install "\.\[clouds\]"'):
+    with pytest.raises(InputError, match=r"pip install 'landslide-cli\[clouds\]'"):
         fetch(at_hand)
     assert not at_hand.out.exists()
 

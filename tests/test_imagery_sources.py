@@ -85,7 +85,7 @@ def test_what_stays_unseen_is_split_by_reason(config: FetchConfig) -> None:
             area[reason] = area.get(reason, 0) + feature.properties["area_m2"]
     assert {"cloud", "shadow"} <= set(area) <= {reason.label for reason in Unseen}
     assert area["cloud"] > area["shadow"]
-    unseen = Event.open(config.out).step("fetch")["unseen_percent"]
+    unseen = Event.open(config.out).fetched.unseen_percent
     for reason, share in unseen.items():
         assert area.get(reason, 0) == pytest.approx(share / 100 * 200 * 260 * 100, rel=0.05, abs=5000)
     assert summary.analysed_percent == pytest.approx(100 - sum(unseen.values()), abs=0.2)
@@ -132,23 +132,23 @@ def _described(config: FetchConfig, side: str) -> list[dict[str, str]]:
 def test_every_usable_scene_is_kept_for_training(config: FetchConfig) -> None:
     fetch(replace(config, all_scenes=True))
     event = Event.open(config.out)
-    files = event.step("fetch")["scene_files"]
-    assert event.item["assets"].keys() >= {f"{f['side']}_{Path(f['image']).stem}" for f in files}
-    assert [f["side"] for f in files] == ["pre", "pre", "post", "post"]
+    files = event.fetched.scene_files
+    assert event.item["assets"].keys() >= {f"{f.side}_{Path(f.image).stem}" for f in files}
+    assert [f.side for f in files] == ["pre", "pre", "post", "post"]
     assert sorted(str(p.relative_to(config.out)) for p in config.out.glob("p*/*")) == sorted(
-        name for f in files for name in (f["image"], f["unseen"])
+        name for f in files for name in (f.image, f.unseen)
     )
     sources = read(config.out / "sources.tif")
     for channel, side in enumerate(("pre", "post")):
         first = scene_ids(config.out, side)[1][0]
-        kept = next(f for f in files if f["id"] == first)
-        assert kept["image"].startswith(f"{side}/2021-08-")
-        assert "_R125" in kept["image"]
-        assert cog_validate(config.out / kept["image"], quiet=True, strict=True)[0]
-        with rasterio.open(config.out / kept["image"]) as source:
+        kept = next(f for f in files if f.id == first)
+        assert kept.image.startswith(f"{side}/2021-08-")
+        assert "_R125" in kept.image
+        assert cog_validate(config.out / kept.image, quiet=True, strict=True)[0]
+        with rasterio.open(config.out / kept.image) as source:
             assert source.descriptions == BANDS
         mine = sources[channel] == 1
-        image, unseen = read(config.out / kept["image"]), read(config.out / kept["unseen"])[0]
+        image, unseen = read(config.out / kept.image), read(config.out / kept.unseen)[0]
         assert np.array_equal(image[:, mine], read(config.out / f"{side}.tif")[:, mine])
         assert (unseen[mine] == 0).all()
         assert set(np.unique(unseen)) <= {0, *Unseen}

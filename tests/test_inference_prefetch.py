@@ -3,7 +3,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from landslide_cli.inference.prefetch import ahead
+from landslide_cli.inference.prefetch import prefetch
 
 
 def test_items_come_in_order_from_another_thread() -> None:
@@ -14,7 +14,7 @@ def test_items_come_in_order_from_another_thread() -> None:
             threads.append(threading.get_ident())
             yield number
 
-    assert list(ahead(source())) == list(range(100))
+    assert list(prefetch(source())) == list(range(100))
     assert len(set(threads)) == 1
     assert threads[0] != threading.get_ident()
 
@@ -28,7 +28,7 @@ def test_no_more_than_depth_items_are_made_ahead(depth: int) -> None:
             made.append(number)
             yield number
 
-    for used in ahead(source(), depth):
+    for used in prefetch(source(), depth):
         assert len(made) <= used + 1 + depth
 
 
@@ -37,7 +37,7 @@ def test_an_error_comes_where_its_item_would_have_come() -> None:
         yield 1
         raise RuntimeError("broken")
 
-    items = ahead(source(), 2)
+    items = prefetch(source(), 2)
     assert next(items) == 1
     with pytest.raises(RuntimeError, match="broken"):
         next(items)
@@ -46,7 +46,7 @@ def test_an_error_comes_where_its_item_would_have_come() -> None:
 
 def test_a_consumer_that_stops_leaves_no_thread_behind() -> None:
     before = threading.active_count()
-    items = ahead(iter(range(10)))
+    items = prefetch(iter(range(10)))
     assert next(items) == 0
     items.close()
     assert threading.active_count() == before

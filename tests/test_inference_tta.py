@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from conftest import CARD
 
-from landslide_cli.inference.tta import SYMMETRIES, Symmetric
+from landslide_cli.inference.tta import SYMMETRIES, TtaEngine
 
 
 class Downhill:
@@ -36,7 +36,7 @@ def ground(seed: int = 0) -> dict[str, np.ndarray]:
 def test_an_engine_that_knows_no_direction_answers_as_before() -> None:
     inputs = ground()
     engine = Downhill()
-    assert Symmetric(engine).run(inputs) == pytest.approx(Downhill().run(inputs), abs=1e-5)
+    assert TtaEngine(engine).run(inputs) == pytest.approx(Downhill().run(inputs), abs=1e-5)
     assert len(engine.seen) == len(SYMMETRIES) == 8
     seen = {tuple(np.round(call["post"].ravel()[:20], 5)) for call in engine.seen}
     assert len(seen) == 8
@@ -52,6 +52,6 @@ def test_without_terrain_images_alone_are_turned() -> None:
             return answer
 
     inputs = {name: image for name, image in ground().items() if name != "terrain"}
-    mean = Symmetric(Corner()).run(inputs)
+    mean = TtaEngine(Corner()).run(inputs)
     assert mean[:, 0, [0, 0, -1, -1], [0, -1, 0, -1]] == pytest.approx(0.25)
     assert mean.sum() == pytest.approx(2)

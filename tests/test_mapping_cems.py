@@ -46,7 +46,7 @@ def test_the_layers_are_those_of_rapid_mapping(make_event: Maker) -> None:
 def test_another_schema_or_format_is_refused(make_event: Maker) -> None:
     event = make_event(shape=(64, 64))
     predict(PredictConfig(event, model="red-change"))
-    with pytest.raises(InputError, match="--schema emsr"):
+    with pytest.raises(InputError, match="--schema 'emsr' is unknown; use landslide, cems"):
         vectorize(VectorizeConfig(event, schema="emsr"))
-    with pytest.raises(InputError, match="--formats dxf is unknown; use flatgeobuf"):
-        vectorize(VectorizeConfig(event, formats="kml, dxf"))
+    with pytest.raises(InputError, match="--formats 'dxf' is unknown; use flatgeobuf"):
+        vectorize(VectorizeConfig(event, formats=("kml", "dxf")))

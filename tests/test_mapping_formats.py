@@ -4,6 +4,7 @@ import sqlite3
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from typing import get_args
 from xml.etree.ElementTree import parse
 
 import fiona
@@ -12,7 +13,8 @@ import shapely
 from shapely.geometry import MultiPolygon, Polygon, box, shape
 from test_mapping_text import HOSTILE
 
-from landslide_cli.mapping.formats import FORMATS, Layer, write_as, write_geojson, write_geopackage
+from landslide_cli.config import Format
+from landslide_cli.mapping.formats import Layer, write_as, write_geojson, write_geopackage
 from landslide_cli.mapping.text import plain
 
 HOLED = Polygon(
@@ -150,7 +152,7 @@ def test_names_stay_what_they_are(tmp_path: Path, kind: str, name: str) -> None:
         assert len(source) == 2
 
 
-@pytest.mark.parametrize("kind", FORMATS)
+@pytest.mark.parametrize("kind", get_args(Format))
 def test_half_a_letter_ends_no_file(tmp_path: Path, kind: str) -> None:
     evil = layer()
     evil = replace(evil, records=[{**record, "model": HOSTILE["half a letter"]} for record in evil.records])
@@ -178,7 +180,7 @@ def test_the_points_of_the_table_lie_in_their_landslides_and_run_no_formula(tmp_
         assert row["model"] == "'=1+1"
 
 
-@pytest.mark.parametrize("kind", FORMATS)
+@pytest.mark.parametrize("kind", get_args(Format))
 def test_no_landslide_is_written_too(tmp_path: Path, kind: str) -> None:
     path = tmp_path / f"a{SUFFIXES[kind]}"
     write_as(kind, layer(empty=True), path)

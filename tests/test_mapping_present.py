@@ -36,7 +36,7 @@ def event(make_event: Maker) -> Path:
     scenes = [{**scene, "id": f"{scene['side']} {NAME}\ud800"} for scene in opened.scenes]
     properties = {**opened.properties, "landslide:scenes": scenes}
     replace(opened, item={**opened.item, "properties": properties}).save()
-    vectorize(VectorizeConfig(event, formats="kml"))
+    vectorize(VectorizeConfig(event, formats=("kml",)))
     return event
 
 

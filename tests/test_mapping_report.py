@@ -40,6 +40,7 @@ def report(count: int = 3) -> Report:
         shape_px=(300, 400),
         totals={"landslides": str(count), "x": EVIL},
         model={"model": EVIL},
+        scores={EVIL: "0.5"},
         limits=EVIL,
         scenes=[{"side": "pre", "datetime": None, "id": EVIL}, {"side": "pre", "datetime": None, "id": "granule 2"}],
         pre_date=EVIL,

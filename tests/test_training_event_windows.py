@@ -252,7 +252,7 @@ def test_the_paper_s_inventory_of_mesetas_on_images_of_its_place(shared_data: Pa
     event = tmp_path / "mesetas"
     fetch(
         FetchConfig(
-            event, "2019-12-24", aoi_from=str(inventory), pre=(str(tmp_path / "pre"),), post=(str(tmp_path / "post"),),
+            out=event, event_date="2019-12-24", aoi_from=str(inventory), pre=(str(tmp_path / "pre"),), post=(str(tmp_path / "post"),),
             no_dem=True,
         )
     )  # fmt: skip

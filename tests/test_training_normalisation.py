@@ -1,5 +1,7 @@
 """What networks read of what the files of an event hold."""
 
+from typing import get_args
+
 import numpy as np
 import pytest
 import torch
@@ -8,7 +10,7 @@ from torch import Tensor
 
 from landslide_cli.training.export import SelfContained
 from landslide_cli.training.normalisation import NORMALISATIONS, PaperNormalisation, ReleasedNormalisation
-from landslide_cli.training.recipes import NORMALISATIONS as CHOICES
+from landslide_cli.training.recipes import Normalisation
 
 
 def terrain(elevation_m: float, slope_deg: float, aspect_deg: float, length: float = 1.0) -> Tensor:
@@ -43,7 +45,7 @@ def test_in_logarithms_half_the_light_is_the_same_everywhere_and_a_missing_band_
     assert dark.flatten()[0] == 0
     torch.testing.assert_close((sunny - dark).flatten()[1:], torch.full((4,), float(np.log(2))))
     torch.testing.assert_close(ground.flatten(), torch.tensor([0.2, 0.5, 1, 0]))
-    assert set(NORMALISATIONS) == set(CHOICES)
+    assert set(NORMALISATIONS) == set(get_args(Normalisation))
 
 
 # Resampled sines and cosines are shorter than 1; only their direction counts.

@@ -1,7 +1,7 @@
 import json
 import shutil
 import sys
-from dataclasses import fields
+from dataclasses import asdict, fields
 from pathlib import Path
 
 import numpy as np
@@ -104,7 +104,7 @@ def test_events_and_training_set_can_move_together_but_not_apart(training_set: P
 
 def test_an_event_that_was_fetched_anew_is_refused(training_set: Path, tmp_path: Path) -> None:
     event = Event.open(tmp_path / "event")
-    steps = {"fetch": {**event.step("fetch"), "datetime": "2030-01-01T00:00:00Z"}}
+    steps = {"fetch": {**asdict(event.fetched), "datetime": "2030-01-01T00:00:00Z"}}
     item = {**event.item, "properties": {**event.properties, "landslide:steps": steps}}
     Event(event.folder, item).save()
     with pytest.raises(InputError, match=r"event event in .* was fetched anew"):

@@ -10,7 +10,7 @@ from shapely.geometry import box, mapping, shape
 
 from landslide_cli.config import CompareConfig, PredictConfig, VectorizeConfig
 from landslide_cli.errors import InputError
-from landslide_cli.workflows.compare import compare_maps
+from landslide_cli.workflows.compare import compare
 from landslide_cli.workflows.predict import predict
 from landslide_cli.workflows.vectorize import vectorize
 
@@ -23,7 +23,7 @@ def mapped(event: Path) -> Path:
 
 def test_a_result_against_itself_is_confirmed(make_event: Maker, tmp_path: Path) -> None:
     event = mapped(make_event())
-    summary = compare_maps(CompareConfig(event, event, tmp_path / "changes.geojson"))
+    summary = compare(CompareConfig(event, event, tmp_path / "changes.geojson"))
     assert summary.counts["confirmed"] == 1
     assert sum(summary.counts.values()) == 1
     (feature,) = json.loads((tmp_path / "changes.geojson").read_text())["features"]
@@ -35,8 +35,8 @@ def test_a_result_against_itself_is_confirmed(make_event: Maker, tmp_path: Path)
 def test_what_clouds_hide_in_the_second_result_is_not_gone(make_event: Maker) -> None:
     first = mapped(make_event("first"))
     second = mapped(make_event("second", hole=(slice(90, 140), slice(140, 180))))
-    assert compare_maps(CompareConfig(first, second)).counts["not seen again"] == 1
-    assert compare_maps(CompareConfig(second, first)).counts["not seen before"] == 1
+    assert compare(CompareConfig(first, second)).counts["not seen again"] == 1
+    assert compare(CompareConfig(second, first)).counts["not seen before"] == 1
 
 
 def test_what_ends_at_the_edge_of_the_area_was_seen(make_event: Maker, tmp_path: Path) -> None:
@@ -54,16 +54,16 @@ def test_what_ends_at_the_edge_of_the_area_was_seen(make_event: Maker, tmp_path:
     lacking = tmp_path / "lacking"
     shutil.copytree(event, lacking)
     vectorize(VectorizeConfig(lacking, min_area=1e6))
-    counts = compare_maps(CompareConfig(event, lacking)).counts
+    counts = compare(CompareConfig(event, lacking)).counts
     assert (counts["not seen again"], counts["doubtful now"]) == (0, 1)
 
 
 def test_another_threshold_is_warned_of(make_event: Maker, caplog: pytest.LogCaptureFixture) -> None:
     first, second = mapped(make_event("first")), mapped(make_event("second"))
-    assert compare_maps(CompareConfig(first, second)).differences == {}
+    assert compare(CompareConfig(first, second)).differences == {}
     assert caplog.text.count("different options") == 0
     vectorize(VectorizeConfig(second, threshold=0.7))
-    assert compare_maps(CompareConfig(first, second)).differences == {"threshold": (0.5, 0.7)}
+    assert compare(CompareConfig(first, second)).differences == {"threshold": (0.5, 0.7)}
     assert "threshold 0.5, then 0.7" in caplog.text
 
 
@@ -72,7 +72,7 @@ def test_maps_of_different_places_are_refused(make_event: Maker, tmp_path: Path)
     far = {"type": "Feature", "properties": {}, "geometry": mapping(box(10, 45, 10.1, 45.1))}
     (tmp_path / "far.geojson").write_text(json.dumps({"type": "FeatureCollection", "features": [far]}))
     with pytest.raises(InputError, match="different places"):
-        compare_maps(CompareConfig(tmp_path / "far.geojson", event))
+        compare(CompareConfig(tmp_path / "far.geojson", event))
 
 
 def test_an_inventory_may_stand_for_a_result(make_event: Maker, tmp_path: Path) -> None:
@@ -84,14 +84,14 @@ def test_an_inventory_may_stand_for_a_result(make_event: Maker, tmp_path: Path) 
     with fiona.open(path, "w", "ESRI Shapefile", {"geometry": "Polygon", "properties": {}}, crs=crs) as target:
         for moved in (translate(outline, 40), translate(outline, 900)):
             target.write({"type": "Feature", "geometry": mapping(moved), "properties": {}})
-    counts = compare_maps(CompareConfig(path, event)).counts
+    counts = compare(CompareConfig(path, event)).counts
     assert (counts["confirmed"], counts["gone"]) == (1, 1)
 
 
 def test_what_cannot_be_compared_is_refused(make_event: Maker, tmp_path: Path) -> None:
     event = make_event(shape=(64, 64))
     with pytest.raises(InputError, match="run `landslide vectorize"):
-        compare_maps(CompareConfig(event, event))
+        compare(CompareConfig(event, event))
     (tmp_path / "a.geojson").write_text("nothing")
-    with pytest.raises(InputError, match=r"a\.geojson cannot be read"):
-        compare_maps(CompareConfig(tmp_path / "a.geojson", event))
+    with pytest.raises(InputError, match=r"a\.geojson is not a vector file"):
+        compare(CompareConfig(tmp_path / "a.geojson", event))

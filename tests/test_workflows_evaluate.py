@@ -16,12 +16,13 @@ from landslide_cli.card import ModelCard
 from landslide_cli.config import EvaluateConfig, ExportConfig, PrepareConfig, TrainConfig
 from landslide_cli.errors import InputError, ModelError
 from landslide_cli.inference.engines import OnnxEngine
+from landslide_cli.inference.parity import PARITY
 from landslide_cli.training.evaluation_report import PAPER
 from landslide_cli.training.plots import ALARM, HIT, MISS, NAMES
 from landslide_cli.training.runs import read_metrics
 from landslide_cli.training.tiles_index import TrainingSet
 from landslide_cli.workflows.evaluate import evaluate
-from landslide_cli.workflows.export import PARITY, export
+from landslide_cli.workflows.export import export
 from landslide_cli.workflows.prepare import prepare
 from landslide_cli.workflows.train import train
 

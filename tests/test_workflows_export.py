@@ -10,12 +10,15 @@ from conftest import CARD
 from torch import Tensor, nn
 
 from landslide_cli.card import ModelCard
-from landslide_cli.config import ExportConfig
+from landslide_cli.config import CardConfig, ExportConfig
 from landslide_cli.errors import InputError, ModelError
 from landslide_cli.inference.engines import OnnxEngine
+from landslide_cli.inference.models import with_facts
+from landslide_cli.inference.parity import PARITY, example_inputs
 from landslide_cli.training.export import SelfContained
 from landslide_cli.training.normalisation import PaperNormalisation
-from landslide_cli.workflows.export import PARITY, example_inputs, export, export_model, with_facts
+from landslide_cli.workflows.export import export, export_model
+from landslide_cli.workflows.weights import write_card
 
 TERRAIN_CARD = ModelCard(**{**{f: getattr(CARD, f) for f in CARD.__slots__}, "terrain": True})
 
@@ -46,7 +49,7 @@ def test_a_card_takes_what_a_person_adds(tmp_path: Path) -> None:
         with pytest.raises(InputError, match="cannot be given"):
             with_facts(CARD, path)
     path.write_text("threshold = 60.0")
-    with pytest.raises(InputError, match="threshold 60 is no probability"):
+    with pytest.raises(InputError, match="threshold 60 must be a number above 0 and at most 1"):
         with_facts(CARD, path)
     path.write_text("tile_px = 100")
     with pytest.raises(InputError, match="tile_px 100 must be a multiple of 32"):
@@ -82,16 +85,18 @@ def test_a_model_gets_another_card_and_stays_the_same(tmp_path: Path) -> None:
     old, new, toml = tmp_path / "old.onnx", tmp_path / "new.onnx", tmp_path / "card.toml"
     export_model(SelfContained(PaperNormalisation(), Small()), replace(TERRAIN_CARD, scores={"f1": 0.4}), old)
     toml.write_text('version = "2"\nthreshold = 0.61\n[scores]\nf1 = 0.5')
-    summary = export(ExportConfig(old, new, card=toml))
-    assert summary.difference == summary.rounding == 0.0
+    summary = write_card(CardConfig(str(old), toml, new))
+    assert summary.model == new
     engines = OnnxEngine(old), OnnxEngine(new)
     assert engines[1].card == replace(engines[0].card, name="new", version="2", threshold=0.61, scores={"f1": 0.5})
     inputs = example_inputs(len(TERRAIN_CARD.bands), TERRAIN_CARD.tile_px)
     assert np.array_equal(*(engine.run(inputs) for engine in engines))
     assert json.loads(new.with_suffix(".json").read_text())["properties"]["mlm:name"] == "new"
-    # In place, too; and not where the file would have to be made anew.
-    export(ExportConfig(new, new, card=toml, overwrite=True))
+    # In place, too; and a model is not exported again.
+    write_card(CardConfig(str(new), toml, new, overwrite=True))
     assert OnnxEngine(new).card == engines[1].card
     with pytest.raises(InputError, match="is a model already"):
         export(ExportConfig(old, tmp_path / "small.onnx", card=toml, eight_bits=True))
+    with pytest.raises(InputError, match="exists; give --overwrite"):
+        write_card(CardConfig(str(old), toml, new))
     assert not (tmp_path / "small.onnx").exists()

@@ -226,6 +226,6 @@ def test_a_hole_in_the_aoi_is_no_gap(catalog: SimulatedCatalog, tmp_path: Path) 
     with rasterio.open(event.path("clear")) as source:
         inside = grids.inside(event.aoi, _grid(source))
     assert not inside[inside.shape[0] // 2, inside.shape[1] // 2]
-    facts = event.step("fetch")
-    assert facts["clear_percent"] + sum(facts["unseen_percent"].values()) == pytest.approx(100, abs=0.1)
-    assert facts["unseen_percent"]["outside the swath"] < 1
+    facts = event.fetched
+    assert facts.clear_percent + sum(facts.unseen_percent.values()) == pytest.approx(100, abs=0.1)
+    assert facts.unseen_percent["outside the swath"] < 1

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from conftest import Maker, write_model
 
+from landslide_cli.config import InfoConfig
 from landslide_cli.errors import InputError
 from landslide_cli.event.folder import Event
 from landslide_cli.event.products import Product
@@ -12,7 +13,7 @@ from landslide_cli.workflows.info import info
 
 
 def test_an_event_is_described(make_event: Maker) -> None:
-    told = info(make_event(shape=(120, 90)))
+    told = info(InfoConfig(make_event(shape=(120, 90))))
     assert (told.height_px, told.width_px) == (120, 90)
     assert told.bands == ("B02", "B03", "B04", "B08")
     assert told.area_km2 == pytest.approx(1.08, rel=0.01)
@@ -22,11 +23,11 @@ def test_an_event_is_described(make_event: Maker) -> None:
     (told.event / "deepness").mkdir()
     (told.event / "deepness" / "one.vrt").write_text("<VRTDataset/>")
     event.add("deepness_one", Product("deepness/one.vrt", "One", "application/xml", ("data",)))
-    assert info(told.event).products["deepness/one.vrt"] == len("<VRTDataset/>")
+    assert info(InfoConfig(told.event)).products["deepness/one.vrt"] == len("<VRTDataset/>")
 
 
 def test_a_model_is_no_event(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="weights show"):
-        info(write_model(tmp_path / "model.onnx"))
+        info(InfoConfig(write_model(tmp_path / "model.onnx")))
     with pytest.raises(InputError, match="not an event folder"):
-        info(tmp_path)
+        info(InfoConfig(tmp_path))

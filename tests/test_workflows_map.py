@@ -239,7 +239,7 @@ def test_what_the_later_steps_cannot_do_is_refused_before_the_catalog_is_asked(
     out = tmp_path / "event"
     predicting, outlining = PredictConfig(out, model="rdndvi"), VectorizeConfig(out)
     wanted = MapConfig(
-        FetchConfig(out, event_date="2021-08-14", aoi="-73.8,18.3,-73.7,18.4", catalog=NOWHERE, no_dem=True),
+        FetchConfig(out=out, event_date="2021-08-14", aoi="-73.8,18.3,-73.7,18.4", catalog=NOWHERE, no_dem=True),
         replace(predicting, **{name: value for name, value in change.items() if hasattr(predicting, name)}),
         replace(outlining, **{name: value for name, value in change.items() if hasattr(outlining, name)}),
     )

@@ -16,12 +16,19 @@ from landslide_cli.config import FetchConfig, PredictConfig
 from landslide_cli.errors import InputError, ModelError
 from landslide_cli.event.folder import Event
 from landslide_cli.event.placing import ITEM
+from landslide_cli.event.records import PredictRecord
 from landslide_cli.geo.bands import NOT_ANALYSED
 from landslide_cli.inference.models import shipped_models
 from landslide_cli.workflows.fetch import fetch
-from landslide_cli.workflows.predict import check_options, predict
+from landslide_cli.workflows.predict import predict, resolve
 
 SIDES = ("pre", "post")
+
+
+def predicted(event: Path) -> PredictRecord:
+    record = Event.open(event).predicted
+    assert record is not None
+    return record
 
 
 def read(path: Path) -> np.ndarray:
@@ -42,8 +49,8 @@ def test_a_model_maps_the_change_where_it_is(make_event: Maker, tmp_path: Path) 
     assert np.abs(percent - 100 * np.clip(change / 2000, 0, 1))[analysed].max() <= 0.51
     assert summary.provider == "cpu"
     assert summary.analysed_percent == pytest.approx(100 * analysed.mean())
-    step = Event.open(event).step("predict")
-    assert (step["model"], step["threshold"], step["provider"]) == ("test", 0.5, "cpu")
+    record = predicted(event)
+    assert (record.model, record.threshold, record.provider) == ("test", 0.5, "cpu")
 
 
 def test_batches_and_strides_give_the_same_map(make_event: Maker, tmp_path: Path) -> None:
@@ -79,7 +86,11 @@ def test_a_real_network_maps_two_overlapping_areas_alike(tmp_path: Path) -> None
             for side in SIDES
         ]  # fmt: skip
         config = FetchConfig(
-            tmp_path / f"event-{name}", "2021-08-14", pre=(str(folders[0]),), post=(str(folders[1]),), dem=str(dem)
+            out=tmp_path / f"event-{name}",
+            event_date="2021-08-14",
+            pre=(str(folders[0]),),
+            post=(str(folders[1]),),
+            dem=str(dem),
         )
         fetch(config)
         predict(PredictConfig(config.out, model="bbunet-rgb", device="cpu", tile=64, stride=64))
@@ -104,8 +115,8 @@ def test_turning_the_ground_asks_eight_times_and_is_recorded(make_event: Maker, 
         predict(PredictConfig(event, model=model, tta=tta, tile=96, overviews="none"))
         maps.append(read(event / "probability.tif").astype(int))
     assert np.abs(maps[0] - maps[1]).max() <= 1
-    step = Event.open(event).step("predict")
-    assert (step["symmetries"], step["tile_px"], step["stride_px"]) == (8, 96, 72)
+    record = predicted(event)
+    assert (record.symmetries, record.tile_px, record.stride_px) == (8, 96, 72)
 
 
 @pytest.mark.parametrize("overviews", ["average", "nearest", "none"])
@@ -178,7 +189,7 @@ def test_a_spare_band_may_be_missing_and_is_blank(
     path = str(write_model(tmp_path / "spare.onnx", replace(card, spare_bands=("B11",))))
     predict(PredictConfig(event, model=path))
     assert "lack B11" in caplog.text
-    assert Event.open(event).step("predict")["blank_bands"] == ["B11"]
+    assert predicted(event).blank_bands == ["B11"]
     with rasterio.open(event / "probability.tif") as source:
         blank = source.read(1)
     predict(PredictConfig(event, model=str(write_model(tmp_path / "two.onnx"))))
@@ -227,9 +238,10 @@ def test_bad_input_is_refused(
     assert not (config.event / "probability.tif").exists()
 
 
-def test_a_window_that_a_card_states_is_checked_as_well() -> None:
-    with pytest.raises(InputError, match="100 must be a multiple of 32"):
-        check_options(PredictConfig(Path("event")), replace(CARD, tile_px=100))
+def test_a_window_that_a_card_states_is_checked_as_well(tmp_path: Path) -> None:
+    model = write_model(tmp_path / "m.onnx", replace(CARD, tile_px=100))
+    with pytest.raises(InputError, match="100 px, must be a multiple of 32"):
+        resolve(PredictConfig(Path("event"), model=str(model)))
 
 
 def test_a_killed_prediction_leaves_the_old_map_and_a_rerun_succeeds(make_event: Maker) -> None:
@@ -246,9 +258,9 @@ def test_a_killed_prediction_leaves_the_old_map_and_a_rerun_succeeds(make_event:
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
     assert (event / "probability.tif").read_bytes() == old
-    assert Event.open(event).step("predict")["model"] == "red-change"
+    assert predicted(event).model == "red-change"
     predict(PredictConfig(event, model="rdndvi"))
-    assert Event.open(event).step("predict")["model"] == "rdndvi"
+    assert predicted(event).model == "rdndvi"
     assert sorted(p.name for p in event.iterdir()) == sorted(
         [ITEM, "pre.tif", "post.tif", "terrain.tif", "clear.tif", "sources.tif", "probability.tif"]
     )

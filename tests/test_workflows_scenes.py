@@ -4,7 +4,7 @@ import json
 import logging
 import subprocess
 import sys
-from dataclasses import asdict, replace
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -14,14 +14,14 @@ from scipy.ndimage import find_objects, label
 
 from landslide_cli.cli import console
 from landslide_cli.cli.scenes import rows
-from landslide_cli.config import FetchConfig
+from landslide_cli.config import FetchConfig, ScenesConfig, SearchConfig
 from landslide_cli.errors import InputError, NoSceneError
 from landslide_cli.event.folder import Event
 from landslide_cli.geo.bands import SIDES
 from landslide_cli.imagery.contact_sheet import FRAME, USED_FRAME
 from landslide_cli.simulation.catalog import SimulatedCatalog, write_catalog
 from landslide_cli.workflows.fetch import fetch
-from landslide_cli.workflows.scenes import SHOWN, THUMBNAIL_PX, ScenesSummary, list_scenes
+from landslide_cli.workflows.scenes import SHOWN, THUMBNAIL_PX, ScenesSummary, scenes
 
 SCENES = 3
 
@@ -50,7 +50,13 @@ def sheet(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def summary(config: FetchConfig, sheet: Path) -> ScenesSummary:
-    return list_scenes(config, sheet)
+    return scenes(asked(config, sheet))
+
+
+def asked(config: FetchConfig, sheet: Path | None) -> ScenesConfig:
+    """Return what `scenes` is asked for where `fetch` is asked for `config`."""
+    shared = {field.name: getattr(config, field.name) for field in fields(SearchConfig)}
+    return ScenesConfig(**shared, out=sheet)
 
 
 def frames(path: Path, colour: tuple[int, int, int]) -> int:
@@ -106,21 +112,21 @@ def test_the_sheet_shows_every_scene_and_frames_the_used(summary: ScenesSummary,
 
 def test_nothing_is_written_without_a_sheet(config: FetchConfig, catalog: SimulatedCatalog, tmp_path: Path) -> None:
     before = files(catalog.items.parent)
-    list_scenes(replace(config, out=tmp_path / "event"), None)
+    scenes(asked(replace(config, out=tmp_path / "event"), None))
     assert files(tmp_path) == set()
     assert files(catalog.items.parent) == before
 
 
 def test_the_user_s_own_scenes_are_the_used_ones(summary: ScenesSummary, config: FetchConfig) -> None:
     worst = next(scene for scene in summary.scenes if (scene.side, scene.rank) == ("pre", SCENES))
-    listed = list_scenes(replace(config, pre_scene=(worst.id,)), None)
+    listed = scenes(asked(replace(config, pre_scene=(worst.id,)), None))
     assert [scene.id for scene in listed.scenes if scene.side == "pre" and scene.used] == [worst.id]
     assert listed.refused == {}
 
 
 def test_clouds_refuse_a_side_but_not_the_list(summary: ScenesSummary, config: FetchConfig, tmp_path: Path) -> None:
     cloudless = replace(config, max_cloud=0.01, out=tmp_path / "event")
-    listed = list_scenes(cloudless, None)
+    listed = scenes(asked(cloudless, None))
     assert [scene.id for scene in listed.scenes] == [scene.id for scene in summary.scenes]
     with pytest.raises(NoSceneError) as refused:
         fetch(cloudless)
@@ -130,13 +136,13 @@ def test_clouds_refuse_a_side_but_not_the_list(summary: ScenesSummary, config: F
 
 def test_where_no_scene_covers_the_aoi_there_is_nothing_to_list(config: FetchConfig, sheet: Path) -> None:
     with pytest.raises(NoSceneError, match="no pre scene covers the AOI"):
-        list_scenes(replace(config, event_date="2019-08-14"), sheet)
+        scenes(asked(replace(config, event_date="2019-08-14"), sheet))
 
 
 def test_a_sheet_is_a_png(config: FetchConfig, tmp_path: Path) -> None:
     for path in (tmp_path / "scenes.jpg", tmp_path):
         with pytest.raises(InputError, match=r"ends in \.png"):
-            list_scenes(config, path)
+            scenes(asked(config, path))
 
 
 @pytest.mark.parametrize("band", ["B04", "SCL"])
@@ -152,8 +158,8 @@ def test_a_scene_that_cannot_be_read_is_said(
             item["assets"].pop(band)
     without = tmp_path / "items.json"
     without.write_text(json.dumps(items))
-    with caplog.at_level(logging.WARNING, "landslide.fetch"):
-        summary = list_scenes(replace(config, catalog=str(without)), tmp_path / "scenes.png")
+    with caplog.at_level(logging.WARNING, "landslide_cli"):
+        summary = scenes(asked(replace(config, catalog=str(without)), tmp_path / "scenes.png"))
     (message,) = (record.getMessage() for record in caplog.records)
     assert f"no asset for {band}" in message
     # Without its classification a scene cannot even be ranked.

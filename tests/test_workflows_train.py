@@ -19,7 +19,7 @@ from landslide_cli.errors import InputError, ModelError, OutputError
 from landslide_cli.training.dataset import PairWindows
 from landslide_cli.training.metrics import PixelCounter
 from landslide_cli.training.module import ChangeModule
-from landslide_cli.training.recipes import Recipe, check_recipe
+from landslide_cli.training.recipes import Recipe
 from landslide_cli.training.runs import BEST, LAST, METRICS, RECORD, best_row, open_run, read_metrics
 from landslide_cli.training.tiles_index import INDEX, TrainingSet, read_index, write_index
 from landslide_cli.workflows.train import read_recipe, train
@@ -31,7 +31,7 @@ batch = 4
 windows_per_epoch = 8
 window_shift_px = 3
 learning_rate = 0.002
-averaging = 0.7
+ema = 0.7
 
 [models.tinycd]
 decay = 0.9
@@ -266,7 +266,7 @@ def test_a_recipe_is_read_for_one_network(recipe_file: Path, tmp_path: Path) -> 
         windows_per_epoch=8,
         window_shift_px=3,
         learning_rate=0.002,
-        averaging=0.7,
+        ema=0.7,
         decay=0.9,
     )
 
@@ -287,7 +287,7 @@ def test_options_replace_what_the_recipe_says(recipe_file: Path, tmp_path: Path)
         ("epoch = 3", "epoch is no part of a recipe"),
         ("epochs = 0", "epochs = 0"),
         ("batch = 1", "batch norm"),
-        ("averaging = 1.0", "averaging = 1.0"),
+        ("ema = 1.0", "ema = 1.0"),
         ("window_shift_px = 1.5", "window_shift_px = 1.5"),
         ("batch = 2.5", "batch = 2.5"),
         ('learning_rate = "fast"', "learning_rate = 'fast'"),
@@ -316,6 +316,5 @@ def test_a_recipe_that_cannot_be_is_one_clear_error(text: str, message: str, dat
 def test_the_recipes_that_come_with_the_program_are_valid(name: str, model: str, tmp_path: Path) -> None:
     path = Path(__file__).parents[1] / "examples" / f"{name}.toml"
     recipe = read_recipe(TrainConfig(tmp_path, tmp_path, model=model, config=path))
-    check_recipe(recipe)
     if name == "paper":
         assert (recipe.epochs, recipe.batch, recipe.learning_rate, recipe.negatives) == (50, 64, 0.01, 0)

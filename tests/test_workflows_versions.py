@@ -16,7 +16,7 @@ import pytest
 import rasterio
 from shapely.geometry import shape
 
-from landslide_cli.config import FetchConfig, MapConfig, PredictConfig, VectorizeConfig
+from landslide_cli.config import FetchConfig, InfoConfig, MapConfig, PredictConfig, VectorizeConfig
 from landslide_cli.errors import InputError
 from landslide_cli.event import versions as versions_module
 from landslide_cli.event.folder import Event
@@ -102,7 +102,10 @@ def test_a_clearer_image_makes_a_version_and_the_old_one_is_kept(event: Path, ca
     assert summary.fetch.event == event
     assert summary.vectorize.geojson == event / "landslides.geojson"
     check_updated(event, earlier)
-    assert [(one.version, one.folder) for one in info(event).versions] == [(2, event), (1, event / VERSIONS / "1")]
+    assert [(one.version, one.folder) for one in info(InfoConfig(event)).versions] == [
+        (2, event),
+        (1, event / VERSIONS / "1"),
+    ]
     again = map_event(config(catalog, event))
     assert (again.version, again.unchanged) == (2, "no new scene")
     check_updated(event, earlier)
@@ -285,7 +288,7 @@ def test_records_of_versions_are_valid_and_linked(event: Path, catalog: Simulate
 def test_a_file_asked_for_later_is_added_to_the_same_version(event: Path, catalog: SimulatedCatalog) -> None:
     wanted = config(catalog, event)
     updated: MapSummary = map_event(wanted)
-    more = map_event(replace(wanted, vectorize=replace(wanted.vectorize, formats="csv")))
+    more = map_event(replace(wanted, vectorize=replace(wanted.vectorize, formats=("csv",))))
     assert more.version == updated.version == 2
     assert more.unchanged
     assert (event / "landslides.csv").exists()

@@ -19,15 +19,16 @@ from reference_models import (
     reference_weights,
 )
 
+from landslide_cli.config import ImportConfig
 from landslide_cli.errors import InputError, ModelError
 from landslide_cli.geo.bands import BANDS
 from landslide_cli.inference.detectors import DETECTORS
 from landslide_cli.inference.engines import OnnxEngine
 from landslide_cli.inference.models import shipped_models
+from landslide_cli.inference.parity import PARITY, example_inputs
 from landslide_cli.training.export import SelfContained
 from landslide_cli.training.networks import build_network
 from landslide_cli.training.normalisation import ReleasedNormalisation
-from landslide_cli.workflows.export import PARITY, example_inputs
 from landslide_cli.workflows.weights import import_weights, list_weights, resolve_bands, show_weights
 
 INPUTS = ("pre", "post", "terrain")
@@ -56,7 +57,7 @@ def imported(published: Published, tmp_path_factory: pytest.TempPathFactory) -> 
         options = {"threshold": 0.4, "bands": ",".join(BANDS).lower()}
     torch.save(content, folder / "published.pt")
     (folder / "mine.onnx").write_text("an old model")
-    summary = import_weights(folder / "published.pt", folder / "mine.onnx", **options)
+    summary = import_weights(ImportConfig(folder / "published.pt", folder / "mine.onnx", **options))
     assert summary.difference <= PARITY
     assert sorted(path.name for path in folder.iterdir()) == ["mine.json", "mine.onnx", "published.pt"]
     return summary.model
@@ -120,7 +121,7 @@ def test_options_that_do_not_suit_are_refused(
         tmp_path / options.pop(key, f"tiny.{end}") for key, end in (("checkpoint", "pt"), ("out", "onnx"))
     )
     with pytest.raises(InputError, match=message):
-        import_weights(checkpoint, out, **options)
+        import_weights(ImportConfig(checkpoint, out, **options))
     assert [path.name for path in tmp_path.iterdir()] == ["tiny.pt"]
 
 
@@ -129,7 +130,7 @@ def test_a_checkpoint_that_cannot_be_read_leaves_the_old_model(tiny: dict[str, A
     torch.save(tiny, tmp_path / "tiny.pt")
     (tmp_path / "tiny.onnx").write_text("an old model")
     with pytest.raises(ModelError, match="not finite"):
-        import_weights(tmp_path / "tiny.pt", tmp_path / "tiny.onnx")
+        import_weights(ImportConfig(tmp_path / "tiny.pt", tmp_path / "tiny.onnx"))
     assert (tmp_path / "tiny.onnx").read_text() == "an old model"
     assert len(list(tmp_path.iterdir())) == 2
 

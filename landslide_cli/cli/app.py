@@ -5,7 +5,6 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from landslide_cli import __version__
 from landslide_cli.cli import console
 from landslide_cli.cli.compare import compare
 from landslide_cli.cli.demo import demo
@@ -24,8 +23,11 @@ from landslide_cli.cli.train import train
 from landslide_cli.cli.vectorize import vectorize
 from landslide_cli.cli.weights import weights
 from landslide_cli.errors import LandslideError
+from landslide_cli.version import __version__
 
 INTERRUPTED = 130
+MAP, TRAIN, LOOK = "Map", "Simulate, train and measure", "Try and look"
+"""Panels of the help."""
 
 
 class _Boundary(TyperGroup):
@@ -67,25 +69,32 @@ def _options(
     """Map landslides from Sentinel-2 images before and after an event."""
 
 
-for name, command, example in (
-    ("map", map_, "landslide map --aoi haiti.geojson --event-date 2021-08-14 --out haiti/"),
-    ("fetch", fetch, "landslide fetch --aoi=-73.8,18.3,-73.5,18.6 --event-date 2021-08-14 --out haiti/"),
-    ("scenes", scenes, "landslide scenes --aoi haiti.geojson --event-date 2021-08-14 --out scenes.png"),
-    ("predict", predict, "landslide predict haiti/ --model red-change"),
-    ("vectorize", vectorize, "landslide vectorize haiti/ --threshold 0.5 --formats shapefile,kml"),
-    ("compare", compare, "landslide compare haiti/versions/1 haiti/ --out changes.geojson"),
-    ("prepare", prepare, "landslide prepare haiti/ palu/ --inventory landslides.gpkg --halve haiti --out set/"),
-    ("train", train, "landslide train set/ --config examples/paper.toml --out run/"),
-    ("evaluate", evaluate, "landslide evaluate run/ set/ --out evaluation/"),
-    ("export", export, "landslide export run/ --out mine.onnx"),
-    ("simulate", simulate, "landslide simulate --events 4 --out simulated/"),
-    ("demo", demo, "landslide demo"),
-    ("info", info, "landslide info haiti/"),
-    ("doctor", doctor, "landslide doctor"),
-):
-    app.command(name, epilog=f"Example: {example}")(command)
-app.add_typer(inventories)
-app.add_typer(weights, name="weights", no_args_is_help=True)
+for panel, commands in {
+    MAP: (
+        ("map", map_, "landslide map --aoi haiti.geojson --event-date 2021-08-14 --out haiti/"),
+        ("fetch", fetch, "landslide fetch --aoi=-73.8,18.3,-73.5,18.6 --event-date 2021-08-14 --out haiti/"),
+        ("scenes", scenes, "landslide scenes --aoi haiti.geojson --event-date 2021-08-14 --out scenes.png"),
+        ("predict", predict, "landslide predict haiti/ --model red-change"),
+        ("vectorize", vectorize, "landslide vectorize haiti/ --threshold 0.5 --formats shapefile,kml"),
+        ("compare", compare, "landslide compare haiti/versions/1 haiti/ --out changes.geojson"),
+    ),
+    TRAIN: (
+        ("simulate", simulate, "landslide simulate --events 4 --out simulated/"),
+        ("prepare", prepare, "landslide prepare haiti/ palu/ --inventory landslides.gpkg --halve haiti --out set/"),
+        ("train", train, "landslide train set/ --config examples/paper.toml --out run/"),
+        ("evaluate", evaluate, "landslide evaluate run/ set/ --out evaluation/"),
+        ("export", export, "landslide export run/ --out mine.onnx"),
+    ),
+    LOOK: (
+        ("demo", demo, "landslide demo"),
+        ("info", info, "landslide info haiti/"),
+        ("doctor", doctor, "landslide doctor"),
+    ),
+}.items():
+    for name, command, example in commands:
+        app.command(name, epilog=f"Example: {example}", rich_help_panel=panel)(command)
+app.add_typer(inventories, rich_help_panel=TRAIN)
+app.add_typer(weights, name="weights", no_args_is_help=True, rich_help_panel=TRAIN)
 
 
 def main() -> None:

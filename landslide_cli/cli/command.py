@@ -100,7 +100,7 @@ def _panel(parameter: inspect.Parameter) -> str | None:
 
 def _parameter(name: str, kind: Any, option: Option, default: Any, panel: str | None) -> inspect.Parameter:
     """Return the parameter of one option, as Typer reads it."""
-    required = default is MISSING or (option.argument and default == ())
+    required = default is MISSING or option.required or (option.argument and default == ())
     shown: bool | str = option.shown or (default not in (None, "", (), False) and not required)
     how: dict[str, Any] = {
         "help": option.help, "metavar": option.metavar, "show_default": shown, "min": option.least, "max": option.most

@@ -3,8 +3,8 @@
 from datetime import UTC, date, datetime
 from typing import Final
 
-from landslide_cli import __version__
 from landslide_cli.errors import InputError
+from landslide_cli.version import __version__
 
 FIRST_DAY: Final = date(2015, 6, 23)
 """Launch of Sentinel-2A."""

@@ -12,7 +12,6 @@ from shapely import box, set_precision
 from shapely.geometry import mapping, shape
 from shapely.geometry.base import BaseGeometry
 
-from landslide_cli import __version__
 from landslide_cli.errors import InputError, needs_extra
 from landslide_cli.event.dates import now
 from landslide_cli.event.placing import ITEM, VERSIONS, asset_files, current_file, current_record, put_in_place
@@ -29,6 +28,7 @@ from landslide_cli.event.records import (
 from landslide_cli.event.stac import STAC_VERSION, WGS84, described, raster_fields
 from landslide_cli.files import atomic
 from landslide_cli.geo.bands import GSD_M
+from landslide_cli.version import __version__
 
 if TYPE_CHECKING:
     import geopandas

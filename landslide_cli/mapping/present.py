@@ -7,7 +7,6 @@ import rasterio
 from numpy.typing import NDArray
 from PIL import Image
 
-from landslide_cli import __version__
 from landslide_cli.event.folder import Event
 from landslide_cli.event.products import PRODUCTS
 from landslide_cli.geo.bands import CLEAR, NODATA, TRUE_COLOUR
@@ -17,6 +16,7 @@ from landslide_cli.mapping.formats import Layer
 from landslide_cli.mapping.print_sheet import write_sheet
 from landslide_cli.mapping.qgis import RasterLayer, VectorLayer, write_project
 from landslide_cli.mapping.report import Report, write_report
+from landslide_cli.version import __version__
 
 PICTURE_PX = 1400
 """Longest side of the images in the report."""
@@ -71,8 +71,8 @@ def _write_report(event: Event, landslides: Layer, not_analysed: Layer, aoi: Lay
         "model": f"{step.model} {step.model_version}".strip(),
         "threshold": f"{step.threshold:g}",
         "learned from": step.training_data or "not stated",
-        **{name.replace("_", " "): f"{score:.3g}" for name, score in step.scores.items()},
     }
+    scores = {name.replace("_", " "): f"{score:.3g}" for name, score in step.scores.items()}
     with rasterio.open(event.path("clear")) as source:
         transform, size = source.transform, source.shape
     report = Report(
@@ -86,6 +86,7 @@ def _write_report(event: Event, landslides: Layer, not_analysed: Layer, aoi: Lay
         shape_px=size,
         totals=totals(landslides, not_analysed, aoi),
         model=model,
+        scores=scores,
         limits=step.limits or "The limits of this model are not known. Look at the images.",
         scenes=event.scenes,
         pre_date=event.dates("pre") or "date unknown",

@@ -48,6 +48,8 @@ class Report:
     shape_px: tuple[int, int]
     totals: Mapping[str, str]
     model: Mapping[str, str]
+    scores: Mapping[str, str]
+    """Measured scores of the model; the page folds them."""
     limits: str
     scenes: Sequence[Mapping[str, Any]]
     pre_date: str
@@ -72,7 +74,7 @@ def write_report(report: Report, path: Path) -> None:
     height, width = report.shape_px
     drawn = report.landslides.polygons[:DRAWN_MAX]
     records = [
-        [[ALIASES[name], _said(value)] for name, value in record.items() if value is not None]
+        [[ALIASES[name], _in_words(value)] for name, value in record.items() if value is not None]
         for record in report.landslides.records[:DRAWN_MAX]
     ]
     data = {"width": width, "height": height, "gsd_m": abs(report.transform.a), "records": records}
@@ -107,6 +109,9 @@ def write_report(report: Report, path: Path) -> None:
         if report.changes
         else "",
         "model": _table(report.model),
+        "scores": f"<details><summary>{len(report.scores)} measured scores</summary>{_table(report.scores)}</details>"
+        if report.scores
+        else "",
         "limits": f"<p>{escape(report.limits)}</p>",
         "scenes": _rows((f"{s['side']} {(s['datetime'] or 'date unknown')[:16]}", s["id"]) for s in report.scenes),
         "cite": escape(
@@ -152,7 +157,7 @@ def _colour(confidence: float) -> str:
     return f'fill="rgb({colour})" stroke="rgb({colour})" fill-rule="evenodd"'
 
 
-def _said(value: object) -> str:
+def _in_words(value: object) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     return f"{value:,}" if isinstance(value, int | float) else str(value)
@@ -163,7 +168,7 @@ def _table(rows: Mapping[str, Any]) -> str:
 
 
 def _rows(rows: Iterable[tuple[str, Any]]) -> str:
-    cells = (f"<tr><th>{escape(name)}</th><td>{escape(_said(value))}</td></tr>" for name, value in rows)
+    cells = (f"<tr><th>{escape(name)}</th><td>{escape(_in_words(value))}</td></tr>" for name, value in rows)
     return f"<table>{''.join(cells)}</table>"
 
 

@@ -10,11 +10,11 @@ import numpy as np
 import rasterio
 from numpy.typing import NDArray
 
-from landslide_cli import __version__
 from landslide_cli.config import EvaluateConfig
 from landslide_cli.files import atomic
 from landslide_cli.geo.bands import BANDS
 from landslide_cli.training.mosaics import PAPER_THRESHOLD, Counted, Model, Mosaic, inputs, transform_of
+from landslide_cli.version import __version__
 
 if TYPE_CHECKING:
     from landslide_cli.training.tiles_index import TrainingSet

@@ -5,15 +5,18 @@ from copy import deepcopy
 from pathlib import Path
 from typing import Final
 
+import numpy as np
 import onnx
 import onnxscript.optimizer
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.export import Dim
 
 from landslide_cli.files import atomic
 from landslide_cli.geo.bands import TERRAIN_BANDS
 from landslide_cli.training.calibration import Scaling
+from landslide_cli.training.module import ChangeModule
 from landslide_cli.training.packing import pack
 
 OPSET: Final = 18
@@ -46,6 +49,20 @@ class SelfContained(nn.Module):
         if self.scaling != Scaling():
             logits = self.scaling.scale * logits + self.scaling.shift
         return torch.sigmoid(logits)
+
+
+def self_contained(module: ChangeModule, scaling: Scaling) -> SelfContained:
+    """Return the network of a training as it is exported: with its normalisation, laid out as ONNX expects it."""
+    module.network.to(memory_format=torch.contiguous_format)
+    return SelfContained(module.normalisation, module.network, scaling)
+
+
+def answer(model: SelfContained, inputs: Mapping[str, NDArray[np.float32]]) -> NDArray[np.float32]:
+    """Return the probability (N, 1, H, W) that torch computes of `pre`, `post` and `terrain`, each (N, C, H, W)."""
+    with torch.no_grad():
+        tensors = [torch.from_numpy(inputs[name]) for name in INPUTS]
+        probability: NDArray[np.float32] = model(*tensors).numpy()
+    return probability
 
 
 class InHalf(nn.Module):

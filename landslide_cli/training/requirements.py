@@ -19,16 +19,19 @@ def require_training() -> None:
         raise InputError(needs_extra("training", missing[0], "train"))
 
 
-def require_device(device: str) -> None:
-    """Refuse a device that torch cannot use.
+def torch_device(device: str) -> TorchDevice:
+    """Return a device that torch can use.
 
     Args:
         device: what the user asked for.
 
+    Returns:
+        The device.
+
     Raises:
         InputError: the device is unknown to torch, or there is no GPU.
     """
-    known = get_args(TorchDevice)
+    known: dict[str, TorchDevice] = {name: name for name in get_args(TorchDevice)}
     if device not in known:
         raise InputError(f"--device {device} is unknown for a network in torch; use {', '.join(known)}")
     if device == "cuda":
@@ -36,3 +39,4 @@ def require_device(device: str) -> None:
 
         if not torch.cuda.is_available():
             raise InputError("--device cuda: torch finds no GPU that it can use here; give --device cpu")
+    return known[device]

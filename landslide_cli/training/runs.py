@@ -9,6 +9,9 @@ from math import inf, isnan
 from pathlib import Path
 from typing import Any, Final
 
+import torch
+
+from landslide_cli.config import TorchDevice
 from landslide_cli.errors import InputError
 from landslide_cli.files import atomic
 from landslide_cli.training.calibration import Scaling, fit_scaling
@@ -112,11 +115,18 @@ def best_row(history: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
     return min(history, key=lambda row: inf if isnan(row["validation_loss"]) else row["validation_loss"])
 
 
-def open_run(run: Path) -> tuple[ChangeModule, Mapping[str, Any]]:
+def open_run(run: Path, device: TorchDevice = "cpu") -> tuple[ChangeModule, Mapping[str, Any]]:
     """Return the network of a run with its best weights, in eval mode, and what `run.json` says.
 
+    Args:
+        run: the run folder.
+        device: where the network is to be; `auto` takes a GPU if there is one.
+
+    Returns:
+        The network, and the record of the run.
+
     Raises:
-        InputError: there is no run, or no epoch of it has ended.
+        InputError: there is no run, no epoch of it has ended, or its files do not fit together.
     """
     recipe, record = read_record(run)
     checkpoint = read_state(run / BEST)
@@ -125,5 +135,7 @@ def open_run(run: Path) -> tuple[ChangeModule, Mapping[str, Any]]:
         module.load_state_dict(checkpoint["state_dict"])
     except (RuntimeError, KeyError) as error:
         raise InputError(f"{run / BEST} does not fit {run / RECORD}; train again") from error
+    if device != "cpu" and torch.cuda.is_available():
+        module.to("cuda")
     module.eval()
     return module, record

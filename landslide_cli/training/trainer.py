@@ -9,7 +9,7 @@ from time import perf_counter
 from typing import Any
 
 import torch
-from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch import LightningModule, Trainer, seed_everything
 from lightning.pytorch.callbacks import Callback, Checkpoint, WeightAveraging
 from lightning.pytorch.loggers import TensorBoardLogger
 from torch import Tensor
@@ -27,6 +27,11 @@ log = logging.getLogger(__name__)
 Progress = Callable[[str, float], None]
 PICTURED = 8
 """Validation windows that are drawn after each epoch, always the same."""
+
+
+def sow(seed: int) -> None:
+    """Set the seed of all chance: of weights, windows and augmentation."""
+    seed_everything(seed, verbose=False)
 
 
 def fit(

@@ -13,7 +13,6 @@ import rasterio
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
-from landslide_cli import __version__
 from landslide_cli.card import ModelCard
 from landslide_cli.config import BATCH, DoctorConfig
 from landslide_cli.event.folder import Event
@@ -34,6 +33,7 @@ from landslide_cli.inference.reader import EventReader
 from landslide_cli.inference.sliding import SAMPLES, busiest
 from landslide_cli.progress import Progress, silent
 from landslide_cli.simulation.spectra import SPECTRA, Material
+from landslide_cli.version import __version__
 
 MEASURE_S: Final = 3.0
 """How long each engine is measured."""

@@ -16,7 +16,7 @@ from landslide_cli.inference.models import check_suits, load_model
 from landslide_cli.progress import Progress, silent
 from landslide_cli.training.evaluation_report import METRICS, EvaluateSummary, write_map, write_report
 from landslide_cli.training.mosaics import PAPER_THRESHOLD, Counted, Model, changes_of, mosaics, transform_of
-from landslide_cli.training.requirements import require_device, require_training
+from landslide_cli.training.requirements import require_training, torch_device
 
 if TYPE_CHECKING:
     from landslide_cli.training.metrics import PixelCounter, Scores
@@ -180,16 +180,12 @@ def open_model(config: EvaluateConfig) -> Model:
         InputError: the device cannot be used, or there is no such detector.
         ModelError: the model cannot be loaded.
     """
-    # Loaded first, for the windows need it: the choice of an engine depends on it.
-    import torch
+    # Brings torch, which the windows need, before an engine is chosen: the choice depends on it.
+    from landslide_cli.training.runs import open_run
 
     if Path(config.model).is_dir():
-        from landslide_cli.training.runs import open_run
-
-        require_device(config.device)
-        module, record = open_run(Path(config.model))
-        if config.device != "cpu" and torch.cuda.is_available():
-            module.to("cuda")
+        device = torch_device(config.device)
+        module, record = open_run(Path(config.model), device)
         card = ModelCard(
             name=Path(config.model).name, version="", architecture=module.recipe.model, bands=module.recipe.bands,
             terrain=module.network.reads_terrain, threshold=PAPER_THRESHOLD,

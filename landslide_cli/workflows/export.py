@@ -1,12 +1,10 @@
 """A trained network as an ONNX file, refused unless ONNX Runtime and torch agree."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from landslide_cli.card import ModelCard
 from landslide_cli.config import ExportConfig
@@ -51,9 +49,7 @@ def export(config: ExportConfig, progress: Progress = silent) -> ExportSummary:
         OutputError: the file cannot be written.
     """
     require_training()
-    import torch
-
-    from landslide_cli.training.export import SelfContained
+    from landslide_cli.training.export import self_contained
     from landslide_cli.training.runs import best_row, best_scaling, open_run, read_metrics
 
     check_model_out(config.out, overwrite=config.overwrite)
@@ -68,7 +64,6 @@ def export(config: ExportConfig, progress: Progress = silent) -> ExportSummary:
     history = read_metrics(config.run)
     scaling = best_scaling(config.run)
     recipe, best = module.recipe, best_row(history)
-    module.network.to(memory_format=torch.contiguous_format)
     events = record["events"]["train"]
     card = ModelCard(
         name=config.out.stem,
@@ -90,7 +85,7 @@ def export(config: ExportConfig, progress: Progress = silent) -> ExportSummary:
     )
     if config.card:
         card = with_facts(card, config.card)
-    model = SelfContained(module.normalisation, module.network, scaling)
+    model = self_contained(module, scaling)
     return export_model(model, card, config.out, progress, half=config.half, eight_bits=config.eight_bits)
 
 
@@ -117,13 +112,14 @@ def export_model(
         ModelError: ONNX Runtime and torch differ by more than `PARITY` (`HALF_PARITY`).
         OutputError: the file cannot be written.
     """
+    from landslide_cli.training.export import answer
     from landslide_cli.training.packing import rounded
 
     model.eval()
     stored = rounded(model, eight_bits=eight_bits)
     difference = write_checked(stored, card, out, progress, half=half)
     inputs = example_inputs(len(card.bands), card.tile_px)
-    rounding = float(np.abs(_run(stored, inputs) - _run(model, inputs)).max())
+    rounding = float(np.abs(answer(stored, inputs) - answer(model, inputs)).max())
     return ExportSummary(out, out.stat().st_size / 1e6, difference, rounding)
 
 
@@ -146,7 +142,7 @@ def write_checked(
         ModelError: it is more than `PARITY` (`HALF_PARITY`), or the card does not suit the model.
         OutputError: the file cannot be written.
     """
-    from landslide_cli.training.export import write_onnx
+    from landslide_cli.training.export import answer, write_onnx
 
     limit = HALF_PARITY if half else PARITY
     inputs = example_inputs(len(card.bands), card.tile_px)
@@ -154,18 +150,8 @@ def write_checked(
         progress("exporting", 0)
         write_onnx(model, temporary, card.to_metadata(), len(card.bands), half=half)
         progress("comparing with torch", 0.8)
-        difference = float(np.abs(run_model(temporary, inputs) - _run(model, inputs)).max())
+        difference = float(np.abs(run_model(temporary, inputs) - answer(model, inputs)).max())
         if not difference <= limit:
             raise ModelError(f"the export differs from the network by {difference:.2g}, over {limit:g}; not written")
     write_item(card, out)
     return difference
-
-
-def _run(model: "SelfContained", inputs: Mapping[str, NDArray[np.float32]]) -> NDArray[np.float32]:
-    """Return what torch makes of the inputs."""
-    import torch
-
-    with torch.no_grad():
-        tensors = [torch.from_numpy(inputs[name]) for name in ("pre", "post", "terrain")]
-        probability: NDArray[np.float32] = model(*tensors).numpy()
-    return probability

@@ -12,7 +12,6 @@ from typing import Any, Final, TypeVar
 
 import rasterio
 
-from landslide_cli import __version__
 from landslide_cli.config import PrepareConfig
 from landslide_cli.errors import InputError
 from landslide_cli.event.dates import now, parse_date
@@ -34,6 +33,7 @@ from landslide_cli.training.tiles_index import (
     write_record,
 )
 from landslide_cli.training.truth import checksum
+from landslide_cli.version import __version__
 
 STAGING: Final = ".prepare"
 """Folder below the training set in which everything is made before it is put in place."""
@@ -152,7 +152,7 @@ def _one_each(values: Sequence[T], events: int, option: str) -> list[T]:
 def _plan(config: PrepareConfig, sources: Sequence[EventSource]) -> Mapping[str, Any]:
     """Return what the content of the training set depends on, by which a rerun knows itself."""
 
-    def told(path: Path, said: str) -> Mapping[str, str]:
+    def fingerprint(path: Path, said: str) -> Mapping[str, str]:
         if not path.exists():
             raise InputError(f"{said} {path} does not exist; check the path")
         return {"file": _seen_from(config.out, path), "sha256": checksum(path)}
@@ -162,8 +162,8 @@ def _plan(config: PrepareConfig, sources: Sequence[EventSource]) -> Mapping[str,
             "name": source.name,
             "folder": _seen_from(config.out, source.event.folder),
             "fetched": fetched(source.event),
-            "inventory": told(source.inventory, "inventory"),
-            "changes": source.changes and told(source.changes, "--changes"),
+            "inventory": fingerprint(source.inventory, "inventory"),
+            "changes": source.changes and fingerprint(source.changes, "--changes"),
         }
         for source in sources
     ]

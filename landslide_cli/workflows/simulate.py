@@ -13,7 +13,6 @@ import shapely
 from rasterio.warp import transform_geom
 from shapely.geometry import mapping, shape
 
-from landslide_cli import __version__
 from landslide_cli.config import SimulateConfig
 from landslide_cli.errors import InputError
 from landslide_cli.files import remove, writing
@@ -26,6 +25,7 @@ from landslide_cli.simulation.landcover import UNKNOWN, parse_classes, read_cove
 from landslide_cli.simulation.landslides import Outline, outline_of
 from landslide_cli.simulation.nature import Change, draw_nature, parse_more_changes
 from landslide_cli.simulation.relief import read_terrain
+from landslide_cli.version import __version__
 
 RECORD: Final = "simulation.json"
 """What the event was made from."""

@@ -8,7 +8,6 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-from landslide_cli import __version__
 from landslide_cli.config import TrainConfig
 from landslide_cli.errors import InputError
 from landslide_cli.event.dates import now
@@ -16,7 +15,8 @@ from landslide_cli.files import require_free, sha256_of
 from landslide_cli.inference.engines import OnnxEngine
 from landslide_cli.progress import Progress, silent
 from landslide_cli.training.recipes import Recipe
-from landslide_cli.training.requirements import require_device, require_training
+from landslide_cli.training.requirements import require_training, torch_device
+from landslide_cli.version import __version__
 
 CHECKPOINT_BYTES = 12 * 2**20
 """Room that a run needs at least: a small network's checkpoints and pictures."""
@@ -81,19 +81,17 @@ def train(config: TrainConfig, progress: Progress = silent) -> TrainSummary:
         )
     index_sha256 = sha256_of(config.dataset / INDEX)
     _check_run(config, recipe, index_sha256)
-    require_device(config.device)
+    torch_device(config.device)
     require_free(config.out, CHECKPOINT_BYTES)
-
-    from lightning.pytorch import seed_everything
 
     from landslide_cli.training.dataset import PairWindows
     from landslide_cli.training.encoder_weights import load_encoder_weights
     from landslide_cli.training.module import ChangeModule
     from landslide_cli.training.runs import best_row, write_record
     from landslide_cli.training.start import load_start
-    from landslide_cli.training.trainer import fit
+    from landslide_cli.training.trainer import fit, sow
 
-    seed_everything(recipe.seed, verbose=False)
+    sow(recipe.seed)
     module = ChangeModule(recipe)
     if config.encoder_weights and not config.resume:
         load_encoder_weights(module.network, config.encoder_weights, recipe.bands)

@@ -36,14 +36,13 @@ from landslide_cli.geo.rasters import create
 from landslide_cli.inference.engines import Engine, Inputs, OnnxEngine, load, open_model
 from landslide_cli.inference.models import shipped_models
 from landslide_cli.inference.reader import EventReader, Strip
-from landslide_cli.inference.sliding import busiest
+from landslide_cli.inference.sliding import SAMPLES, busiest
 from landslide_cli.inference.sliding import predict as slide
 from landslide_cli.inference.tiles import starts
 from landslide_cli.simulation.catalog import write_catalog
 from landslide_cli.training.recipes import Recipe
 from landslide_cli.workflows.doctor import windows_per_second
 from landslide_cli.workflows.fetch import fetch
-from landslide_cli.workflows.predict import SAMPLES
 
 PIECE_PX = 1098
 PLAIN_STRIDE_PX = 128

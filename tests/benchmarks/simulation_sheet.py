@@ -124,7 +124,10 @@ def simulated_windows(work: Path, events: int) -> Iterator[Pair]:
                 cloudy_scenes=0, nature=felled_nature(rng), terrain=terrain,
             )  # fmt: skip
             day = DAY.isoformat()
-            fetch(FetchConfig(fetched / name, day, aoi=str(catalog.aoi), catalog=str(catalog.items)), progress)
+            fetch(
+                FetchConfig(out=fetched / name, event_date=day, aoi=str(catalog.aoi), catalog=str(catalog.items)),
+                progress,
+            )
     for event, folder, clear in with_truth(made, fetched):
         landslides = binary_dilation(landslides_of(event, folder), iterations=2)
         yield from windows(with_pixels_repeated(event, folder / "items.json"), clear & ~landslides)

@@ -40,7 +40,12 @@ def main() -> None:
             catalog = write_catalog(work / f"catalog-{seed}", seed=seed, shape=(SIZE_PX, SIZE_PX), centre=centre)
             event = work / f"event-{seed}"
             day = catalog.event_date.isoformat()
-            fetch(FetchConfig(event, day, aoi=str(catalog.aoi), catalog=str(catalog.items), all_scenes=True), progress)
+            fetch(
+                FetchConfig(
+                    out=event, event_date=day, aoi=str(catalog.aoi), catalog=str(catalog.items), all_scenes=True
+                ),
+                progress,
+            )
             events.append(event)
             inventories.append(catalog.inventory)
         *_, validation, first, second = (event.name for event in events)

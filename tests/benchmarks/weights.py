@@ -27,7 +27,7 @@ from landslide_cli.event.folder import Event
 from landslide_cli.geo.bands import BAND_GSD_M, BANDS, CLEAR, GSD_M
 from landslide_cli.geo.fill import fill_unobserved
 from landslide_cli.inference.engines import Engine
-from landslide_cli.inference.models import open_engine
+from landslide_cli.inference.models import load_model
 from landslide_cli.simulation.nature import Change
 from landslide_cli.workflows.fetch import fetch
 
@@ -90,7 +90,7 @@ def main() -> None:
     typer.echo("| flagged, % | " + " | ".join(names) + " |")
     typer.echo("|---" * (len(names) + 1) + "|")
     for name in options.models:
-        engine = open_engine(name, "cpu", 10.0)
+        engine = load_model(name).engine("cpu", 10.0)
         typer.echo(f"| {name} | " + " | ".join(f"{100 * share:.3f}" for share in on_real_pairs(engine)) + " |")
     on_iburi(options.models)
     if options.simulated and options.events:
@@ -100,7 +100,7 @@ def main() -> None:
         typer.echo("\n| " + " | ".join(head) + " |\n" + "|---" * len(head) + "|")
         whole = {}
         for name in options.models:
-            engine = open_engine(name, "cpu", 10.0)
+            engine = load_model(name).engine("cpu", 10.0)
             thresholds = sorted({engine.card.threshold, *options.thresholds})
             by_threshold = on_events(engine, options.simulated, options.events, thresholds)
             whole[name] = by_threshold[engine.card.threshold].scores[0]
@@ -110,7 +110,7 @@ def main() -> None:
         typer.echo("\n| F1 at the card's threshold | all bands | " + " | ".join(LACKING) + " |")
         typer.echo("|---" * (len(LACKING) + 2) + "|")
         for name in options.models:
-            engine = open_engine(name, "cpu", 10.0)
+            engine = load_model(name).engine("cpu", 10.0)
             lacking = (without_bands(engine, options.simulated, options.events, lacks) for lacks in LACKING.values())
             cells = ["-" if score is None else f"{score:.3f}" for score in (whole[name], *lacking)]
             typer.echo(f"| {name} | " + " | ".join(cells) + " |")
@@ -184,7 +184,11 @@ def on_iburi(models: Sequence[str]) -> None:
         out = Path(work) / "iburi"
         fetch(
             FetchConfig(
-                out, "2018-09-06", pre=(str(folder / "pre"),), post=(str(folder / "post"),), dem=str(folder / "dem.tif")
+                out=out,
+                event_date="2018-09-06",
+                pre=(str(folder / "pre"),),
+                post=(str(folder / "post"),),
+                dem=str(folder / "dem.tif"),
             )
         )
         event = Event.open(out)
@@ -198,7 +202,7 @@ def on_iburi(models: Sequence[str]) -> None:
         scars &= red > SCAR_BRIGHTENING * before
         typer.echo("\n| Iburi 2018, % | of its plain scars flagged | of all ground flagged |\n|---|---|---|")
         for name in models:
-            engine = open_engine(name, "cpu", 10.0)
+            engine = load_model(name).engine("cpu", 10.0)
             if set(engine.card.bands) - set(engine.card.spare_bands) <= set(event.bands):
                 found = (probability_of(engine, event, clear) >= engine.card.threshold) & clear
                 cells = (found[scars].mean(), found[clear].mean())

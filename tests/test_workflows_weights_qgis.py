@@ -19,7 +19,7 @@ from scipy import ndimage
 from test_workflows_export import TERRAIN_CARD, Small
 
 from landslide_cli.card import ModelCard
-from landslide_cli.config import ExportConfig, PredictConfig, TrainConfig
+from landslide_cli.config import ExportConfig, PredictConfig, QgisModelConfig, TrainConfig
 from landslide_cli.errors import InputError, ModelError
 from landslide_cli.event.folder import Event
 from landslide_cli.geo.bands import NOT_ANALYSED, TERRAIN_BANDS
@@ -27,10 +27,10 @@ from landslide_cli.inference.deepness import write_single_input
 from landslide_cli.inference.engines import OnnxEngine
 from landslide_cli.training.export import SelfContained
 from landslide_cli.training.normalisation import PaperNormalisation
-from landslide_cli.workflows.deepness import DeepnessSummary, export_for_deepness
 from landslide_cli.workflows.export import export, export_model
 from landslide_cli.workflows.predict import predict
 from landslide_cli.workflows.train import train
+from landslide_cli.workflows.weights import QgisModelSummary, write_qgis_model
 
 QGIS_PYTHON = "/usr/bin/python3"
 HOLE = (slice(60, 90), slice(120, 150))
@@ -100,7 +100,7 @@ def both_maps(
     event: Path, model: Path, tmp_path: Path, **options: Any
 ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.bool_]]:
     """Return the plugin's probability, that of `predict`, and where `predict` gives any."""
-    made = export_for_deepness(ExportConfig(model, tmp_path / "qgis.onnx", deepness=True, event=event))
+    made = write_qgis_model(QgisModelConfig(str(model), tmp_path / "qgis.onnx", event))
     assert made.stack is not None
     predict(PredictConfig(event, model=str(model), device="cpu", **options))
     with rasterio.open(event / "probability.tif") as source:
@@ -137,9 +137,9 @@ def test_the_file_says_what_the_plugin_asks(event: Path, tmp_path: Path) -> None
         assert stack.dtypes == ("uint16",) * 4 + ("float32",) * 4
 
 
-def exported(tmp_path: Path, card: ModelCard, event: Path | None = None) -> DeepnessSummary:
+def exported(tmp_path: Path, card: ModelCard, event: Path | None = None) -> QgisModelSummary:
     model = write_model(tmp_path / "model.onnx", card)
-    return export_for_deepness(ExportConfig(model, tmp_path / "qgis.onnx", deepness=True, event=event))
+    return write_qgis_model(QgisModelConfig(str(model), tmp_path / "qgis.onnx", event))
 
 
 @pytest.mark.parametrize("terrain", [True, False])
@@ -214,35 +214,36 @@ def test_a_band_the_model_can_do_without_is_blank(make_event: Maker, tmp_path: P
         assert np.abs(Plugin(made.model).run(made.stack) - source.read(1) / 100).max() <= ROUNDING
 
 
-def test_a_run_becomes_a_model_for_the_plugin_at_once(dataset: Path, tmp_path: Path) -> None:
+def test_a_run_becomes_a_model_for_the_plugin_once_exported(dataset: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
     train(TrainConfig(dataset, run, model="tinycd", bands="B02,B03,B04", epochs=1, batch=4, device="cpu", workers=0))
-    made = export_for_deepness(ExportConfig(run, tmp_path / "run.onnx", deepness=True))
+    with pytest.raises(ModelError, match=f"landslide export {run}"):
+        write_qgis_model(QgisModelConfig(str(run), tmp_path / "qgis.onnx"))
+    export(ExportConfig(run, tmp_path / "run.onnx"))
+    made = write_qgis_model(QgisModelConfig(str(tmp_path / "run.onnx"), tmp_path / "qgis.onnx"))
     assert made.stack is None
     assert Plugin(made.model).metadata["landslide_deepness"]["card"]["architecture"] == "tinycd"
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["run", "run.onnx"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["qgis.onnx", "run", "run.json", "run.onnx"]
 
 
 def test_what_cannot_be_exported_is_refused_and_nothing_written(
     make_event: Maker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model, out = write_model(tmp_path / "model.onnx", TERRAIN_CARD), tmp_path / "qgis.onnx"
-    config = ExportConfig(model, out, deepness=True)
+    config = QgisModelConfig(str(model), out)
     with pytest.raises(ModelError, match="reads terrain"):
-        export_for_deepness(replace(config, event=make_event("flat", dem=False)))
+        write_qgis_model(replace(config, event=make_event("flat", dem=False)))
     with pytest.raises(InputError, match="not an event folder"):
-        export_for_deepness(replace(config, event=tmp_path / "none"))
-    with pytest.raises(InputError, match="is no network"):
-        export_for_deepness(replace(config, run=Path("rdndvi")))
+        write_qgis_model(replace(config, event=tmp_path / "none"))
+    with pytest.raises(InputError, match="is not a network"):
+        write_qgis_model(replace(config, model="rdndvi"))
     with pytest.raises(InputError, match="the model itself"):
-        export_for_deepness(replace(config, out=model, overwrite=True))
+        write_qgis_model(replace(config, out=model, overwrite=True))
     with pytest.raises(InputError, match=r"must .* end.* in \.onnx"):
-        export_for_deepness(replace(config, out=tmp_path / "qgis.vrt"))
+        write_qgis_model(replace(config, out=tmp_path / "qgis.vrt"))
     with pytest.raises(ModelError, match="neither a known name"):
-        export_for_deepness(replace(config, run=tmp_path / "none.onnx"))
-    with pytest.raises(InputError, match="--deepness only"):
-        export(ExportConfig(model, out, event=tmp_path))
-    with pytest.raises(InputError, match=r"is a model already.*--card alone"):
+        write_qgis_model(replace(config, model=str(tmp_path / "none.onnx")))
+    with pytest.raises(InputError, match=r"is a model already.*weights card.*weights qgis"):
         export(ExportConfig(model, out))
     old = onnx.load(model)
     old.opset_import[0].version = 12
@@ -250,8 +251,8 @@ def test_what_cannot_be_exported_is_refused_and_nothing_written(
     with pytest.raises(ModelError, match="opset 12"):
         write_single_input(tmp_path / "old.onnx", TERRAIN_CARD, out)
     monkeypatch.setitem(sys.modules, "onnx", None)
-    with pytest.raises(InputError, match=r"landslide\[deepness\]"):
-        export_for_deepness(config)
+    with pytest.raises(InputError, match=r"landslide-cli\[deepness\]"):
+        write_qgis_model(config)
     assert not out.exists()
     assert not (tmp_path / "flat" / "deepness").exists()
 
@@ -267,9 +268,9 @@ def test_the_file_is_not_taken_for_one_of_this_program(tmp_path: Path) -> None:
 def test_no_torch_is_loaded_for_a_model_at_hand(tmp_path: Path) -> None:
     model = write_model(tmp_path / "model.onnx", TERRAIN_CARD)
     code = (
-        "import sys; from pathlib import Path; from landslide_cli.config import ExportConfig; "
-        "from landslide_cli.workflows.deepness import export_for_deepness as export; "
-        "export(ExportConfig(Path(sys.argv[1]), Path(sys.argv[2]), deepness=True)); "
+        "import sys; from pathlib import Path; from landslide_cli.config import QgisModelConfig; "
+        "from landslide_cli.workflows.weights import write_qgis_model; "
+        "write_qgis_model(QgisModelConfig(sys.argv[1], Path(sys.argv[2]))); "
         "assert not {'torch', 'onnxscript', 'lightning'} & set(sys.modules), 'torch was loaded'"
     )
     subprocess.run([sys.executable, "-c", code, model, tmp_path / "qgis.onnx"], check=True)
