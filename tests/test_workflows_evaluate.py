@@ -113,7 +113,7 @@ def test_a_run_is_measured_with_its_best_weights(dataset: Path, tmp_path: Path) 
     shared = tuple(f"{pair} share ground across splits" for pair in ("one and two", "two and three"))
     assert summary.beware == shared
     learned = evaluate(EvaluateConfig(str(tmp_path / "run"), dataset, split="train", device="cpu", out=tmp_path / "o"))
-    assert learned.beware[0] == "run has learned from events of these names: one"
+    assert learned.beware[0] == "run has learned from events with these names: one"
     assert "Beware" in (tmp_path / "o" / "report.md").read_text()
     card = OnnxEngine(exported.model).card
     assert (card.architecture, card.bands, card.terrain, card.tile_px) == ("tinycd", TRAINED_BANDS, False, 64)

@@ -218,7 +218,7 @@ NOWHERE = "http://127.0.0.1:9/stac"
         ({"min_area": -1.0}, "--min-area -1"),
         ({"merge": 5000.0}, "--merge 5000 is over 200 m"),
         ({"steeper_than": float("nan")}, "--steeper-than nan"),
-        ({"steeper_than": 5.0}, "--steeper-than 5 needs elevation, and there is none"),
+        ({"steeper_than": 5.0}, "--steeper-than 5 needs elevation, and the event has no elevation"),
         ({"formats": "csv,dwg"}, "--formats dwg is unknown"),
         ({"formats": "geoparquet"}, "--formats geoparquet needs pyarrow; run: pip install"),
         ({"schema": "none"}, "--schema none is unknown"),

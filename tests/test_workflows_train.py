@@ -284,7 +284,7 @@ def test_options_replace_what_the_recipe_says(recipe_file: Path, tmp_path: Path)
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("epoch = 3", "epoch is no part of a recipe"),
+        ("epoch = 3", "epoch is not part of a recipe"),
         ("epochs = 0", "epochs = 0"),
         ("batch = 1", "batch norm"),
         ("ema = 1.0", "ema = 1.0"),

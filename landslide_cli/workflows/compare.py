@@ -1,4 +1,4 @@
-"""Two results, or a result and an inventory: what is new, what has grown, what is gone."""
+"""Compare two maps, or a map and an inventory: which landslides are new, grown or gone."""
 
 import logging
 from dataclasses import dataclass
@@ -16,31 +16,31 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class CompareSummary:
-    """What `compare` found."""
+    """The result of `compare`."""
 
     before: Path
     after: Path
     counts: dict[str, int]
-    """Landslides by what became of them, see `mapping.changes.CHANGES`."""
+    """Number of landslides by kind of change, see `mapping.changes.CHANGES`."""
     areas_m2: dict[str, float]
-    """On the second map, or on the first for those that it lacks; on the ellipsoid."""
+    """Area by kind of change, on the ellipsoid: from the second map, or from the first if only that has it."""
     differences: dict[str, tuple[Any, Any]]
-    """Options in which the maps differ, in words, with both values."""
+    """Options that differ between the maps, by name, with both values."""
     out: Path | None
 
 
 def compare(config: CompareConfig, progress: Progress = silent) -> CompareSummary:
-    """Compare two maps; write `config.out`, a styled GeoJSON with the landslides of both and the kind of change.
+    """Compare two maps. Write the landslides of both with their kind of change to `config.out`, a styled GeoJSON.
 
     Args:
-        config: what is wanted.
+        config: the options.
         progress: called with each step and the share done.
 
     Returns:
         Counts and areas by kind of change.
 
     Raises:
-        InputError: a map is neither an event folder with landslides nor a vector file of polygons, or they are of
+        InputError: a map is neither an event folder with landslides nor a vector file of polygons, or the maps show
             different places.
         OutputError: the file cannot be written.
     """
@@ -52,7 +52,7 @@ def compare(config: CompareConfig, progress: Progress = silent) -> CompareSummar
     found = compare_sides(before, after)
     if found.differences:
         log.warning(
-            "the maps were made with different options, which can cause changes: %s",
+            "the maps were made with different options; some changes can come from these: %s",
             differences_in_words(found.differences),
         )
     if config.out:

@@ -1,4 +1,4 @@
-"""The main job on a simulated event: offline, without downloads, in a minute."""
+"""Map a simulated event: offline, without downloads, in a minute."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,22 +19,29 @@ from landslide_cli.workflows.map import MapSummary, map_event
 
 @dataclass(frozen=True, slots=True)
 class DemoSummary:
-    """What the demo found, and how well it matches what was simulated."""
+    """The map of the demo, and how well it matches the truth."""
 
     map: MapSummary
     truth: Path
     precision: float
-    """Share of the pixels mapped as landslide that are one, 0..1."""
+    """Share of the mapped pixels that are landslide in truth, 0..1."""
     recall: float
-    """Share of the landslide pixels that could be analysed that were mapped, 0..1."""
+    """Share of the analysed landslide pixels that were mapped, 0..1."""
     f1: float
 
 
 def demo(config: DemoConfig, progress: Progress = silent) -> DemoSummary:
     """Simulate an event below `config.out`, map it, and compare the map with the truth.
 
+    Args:
+        config: the options.
+        progress: called with each step and the share done.
+
+    Returns:
+        The map and its agreement with the truth.
+
     Raises:
-        LandslideError: what any step of the map raises.
+        LandslideError: any step fails.
     """
     progress("simulating an event", 0)
     with writing(config.out):
@@ -59,11 +66,14 @@ def demo(config: DemoConfig, progress: Progress = silent) -> DemoSummary:
 
 
 def agreement(event: Event, truth: Path) -> tuple[float, float, float]:
-    """Return precision, recall and F1 over the analysed pixels of an event.
+    """Compare an event's map with the truth, pixel by pixel, where the event was analysed.
 
     Args:
-        event: predicted.
+        event: an event with a map of probability.
         truth: raster, 1 = landslide, on any grid.
+
+    Returns:
+        Precision, recall and F1, each 0..1.
     """
     threshold = event.mapped[0].threshold
     with rasterio.open(event.path("probability")) as predicted, rasterio.open(truth) as reference:

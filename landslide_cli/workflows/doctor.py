@@ -1,4 +1,4 @@
-"""What this machine has to run models on, and how fast each is."""
+"""Report which engines this machine has to run models on, and how fast each is."""
 
 import platform
 from collections.abc import Iterator, Sequence
@@ -36,26 +36,26 @@ from landslide_cli.simulation.spectra import SPECTRA, Material
 from landslide_cli.version import __version__
 
 MEASURE_S: Final = 3.0
-"""How long each engine is measured."""
+"""Seconds for which each engine is measured."""
 
 
 @dataclass(frozen=True, slots=True)
 class EngineReport:
-    """One engine."""
+    """The result for one engine."""
 
     name: str
     why_not: str | None
     """Why it cannot be used; None if it can."""
     windows_per_second: float | None
     difference_points: float | None
-    """Percent points by which its map differs from the reference's at most, in the windows tried."""
+    """Largest difference from the reference in the tested windows, in percentage points of probability."""
     used: bool
     """Whether `--device auto` would use it."""
 
 
 @dataclass(frozen=True, slots=True)
 class DoctorSummary:
-    """What `doctor` found."""
+    """The result of `doctor`."""
 
     versions: dict[str, str]
     processor: str
@@ -68,10 +68,17 @@ class DoctorSummary:
 
 
 def doctor(config: DoctorConfig, progress: Progress = silent) -> DoctorSummary:
-    """Load a network into every engine of this machine, compare its maps and measure its speed.
+    """Load a network into every engine of this machine, compare the maps and measure the speed.
+
+    Args:
+        config: the options.
+        progress: called with each step and the share done.
+
+    Returns:
+        The versions, the processor, and a report for each engine.
 
     Raises:
-        InputError: the event is none.
+        InputError: the folder is not an event folder.
         ModelError: there is no such network, or it does not suit the event.
     """
     path = find_model(config.model)
@@ -90,7 +97,7 @@ def doctor(config: DoctorConfig, progress: Progress = silent) -> DoctorSummary:
         models=tuple(shipped_models()),
         model=reference.card.name,
         tile_px=reference.card.tile_px,
-        tried_on=f"{len(samples)} windows {f'of {config.event}' if config.event else 'that are made up'}",
+        tried_on=f"{len(samples)} windows {f'of {config.event}' if config.event else 'that are simulated'}",
         engines=tuple(reports),
     )
 
@@ -107,7 +114,7 @@ def _report(
     try:
         engine = load(path, name, reference)
         apart = difference(engine, samples, answers)
-    except Exception as error:  # Whatever a driver does not like is what a user of this command wants to read.
+    except Exception as error:  # Drivers raise errors of any kind; the user wants to read them.
         return EngineReport(name, str(error).splitlines()[0][:200], None, None, used=False)
     rate = windows_per_second(engine, samples or list(made_up_windows(reference.card)), MEASURE_S)
     agrees = apart <= POINT and (bool(samples) or name not in REDUCED)
@@ -115,12 +122,15 @@ def _report(
 
 
 def windows_per_second(engine: Engine, samples: Sequence[Inputs], at_least_s: float) -> float:
-    """Measure an engine on batches, as `predict` runs it, of windows that are in memory.
+    """Measure the speed of an engine on windows in memory, in the batches that `predict` uses.
 
     Args:
         engine: the engine.
-        samples: single windows of one size; they are repeated to a batch.
-        at_least_s: for how long to measure.
+        samples: single windows of one size; they are repeated to fill a batch.
+        at_least_s: how long to measure, in seconds.
+
+    Returns:
+        Windows per second.
     """
     windows = [samples[number % len(samples)] for number in range(windows_per_call(engine, BATCH))]
     batch = {name: np.concatenate([window[name] for window in windows]) for name in windows[0]}
@@ -132,7 +142,7 @@ def windows_per_second(engine: Engine, samples: Sequence[Inputs], at_least_s: fl
 
 
 def made_up_windows(card: ModelCard, count: int = SAMPLES, seed: int = 0) -> Iterator[Inputs]:
-    """Yield windows (1, C, H, W) that look enough like ground to try engines on: forest, and bare scars on slopes."""
+    """Yield simulated windows (1, C, H, W) float32 to try engines on: forest with bare scars on slopes."""
     rng = np.random.default_rng(seed)
     channels = [BANDS.index(band) for band in card.bands]
     forest, scar = (SPECTRA[material][channels] for material in (Material.BROADLEAF, Material.FRESH_BROWN))
@@ -172,7 +182,7 @@ def _versions() -> dict[str, str]:
 
 
 def _processor() -> str:
-    """Name the processor; Linux tells it in a file, other systems by `platform`."""
+    """Return the name of the processor: on Linux from a file, on other systems from `platform`."""
     facts = Path("/proc/cpuinfo")
     if facts.exists():
         for line in facts.read_text(encoding="utf-8").splitlines():

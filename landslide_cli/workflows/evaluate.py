@@ -1,4 +1,4 @@
-"""How good a model is on windows whose truth is known."""
+"""Measure how good a model is on windows with known truth."""
 
 from dataclasses import asdict
 from math import inf, isnan
@@ -25,7 +25,14 @@ if TYPE_CHECKING:
 
 
 def evaluate(config: EvaluateConfig, progress: Progress = silent) -> EvaluateSummary:
-    """Measure a model on a split of a training set; write tables, curves and maps where `out` is given.
+    """Measure a model on a split of a training set. Write tables, curves and maps if `config.out` is given.
+
+    Args:
+        config: the options.
+        progress: called with each step and the share done.
+
+    Returns:
+        The scores.
 
     Raises:
         InputError: the split is empty, or an option cannot be used.
@@ -95,12 +102,12 @@ def _check_out(config: EvaluateConfig) -> None:
 
 
 def _beware(training_set: "TrainingSet", split: str, model: Model) -> tuple[str, ...]:
-    """Say why scores may be too good."""
+    """Return the reasons why the scores can be too good."""
     measured = set(training_set.of_split(split).event.tolist())
     seen = sorted(measured & model.learned_from)
     shared = [pair for pair in training_set.record["overlapping"] if measured & set(pair)]
     return (
-        *([f"{model.card.name} has learned from events of these names: {', '.join(seen)}"] if seen else []),
+        *([f"{model.card.name} has learned from events with these names: {', '.join(seen)}"] if seen else []),
         *(f"{one} and {other} share ground across splits" for one, other in shared),
     )
 
@@ -143,7 +150,7 @@ def _objects(counter: "ObjectCounter") -> dict[str, Any]:
 
 
 def _changes(counts: NDArray[np.int64]) -> list[dict[str, Any]]:
-    """List the codes of changes (2, N): pixels, and those of them that are mapped."""
+    """List the codes of other changes from counts (2, N): all pixels, and the mapped ones."""
     return [
         {"code": code, "pixels": pixels, "mapped": mapped, "share": _share(mapped, pixels)}
         for code, (pixels, mapped) in enumerate(counts.T.tolist())
@@ -165,7 +172,7 @@ def _plain(scores: "Scores") -> dict[str, float | None]:
 
 
 def _number(value: float) -> float | None:
-    """Return the number, or None for NaN, which JSON does not know."""
+    """Return the number, or None for NaN, because JSON has no NaN."""
     return None if isnan(value) else round(value, 4)
 
 
@@ -176,11 +183,17 @@ def _share(part: int, whole: int) -> float | None:
 def open_model(config: EvaluateConfig) -> Model:
     """Open a model file, a detector, or the folder of a run.
 
+    Args:
+        config: the options.
+
+    Returns:
+        The model with its card.
+
     Raises:
         InputError: the device cannot be used, or there is no such detector.
         ModelError: the model cannot be loaded.
     """
-    # Brings torch, which the windows need, before an engine is chosen: the choice depends on it.
+    # Imports torch, which the windows need. The choice of an engine depends on it, so it comes first.
     from landslide_cli.training.runs import open_run
 
     if Path(config.model).is_dir():

@@ -1,4 +1,4 @@
-"""A trained network as an ONNX file, refused unless ONNX Runtime and torch agree."""
+"""Write a trained network as an ONNX file, only if ONNX Runtime and torch give the same result."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,21 +23,21 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ExportSummary:
-    """What was written, and how well it agrees with torch."""
+    """The file that was written, and how well it agrees with torch."""
 
     model: Path
     megabytes: float
     difference: float
-    """Largest difference in probability between the file and the network it was made of."""
+    """Largest difference in probability between the file and the network in torch."""
     rounding: float
-    """Largest difference that storing the weights in fewer bits makes."""
+    """Largest difference in probability caused by storing the weights in fewer bits."""
 
 
 def export(config: ExportConfig, progress: Progress = silent) -> ExportSummary:
     """Write the best network of a run as a model file that `predict` runs.
 
     Args:
-        config: what is wanted.
+        config: the options.
         progress: called with each step and the share done.
 
     Returns:
@@ -54,11 +54,11 @@ def export(config: ExportConfig, progress: Progress = silent) -> ExportSummary:
 
     check_model_out(config.out, overwrite=config.overwrite)
     if config.half and config.eight_bits:
-        raise InputError("--half stores the weights in sixteen bits, --eight-bits in eight; leave one of them out")
+        raise InputError("--half stores the weights in 16 bits and --eight-bits in 8 bits; leave one of them out")
     if config.run.is_file():
         raise InputError(
-            f"{config.run} is a model already; give a run folder, or use `landslide weights card` for another card and "
-            "`landslide weights qgis` to take it into QGIS"
+            f"{config.run} is a model already; give a run folder, or use `landslide weights card` to change its card "
+            "and `landslide weights qgis` to use it in QGIS"
         )
     module, record = open_run(config.run)
     history = read_metrics(config.run)
@@ -71,15 +71,16 @@ def export(config: ExportConfig, progress: Progress = silent) -> ExportSummary:
         architecture=recipe.model,
         bands=recipe.bands,
         terrain=module.network.reads_terrain,
-        # Of the calibrated probability, in the whole percent of `probability.tif`.
+        # Of the calibrated probability, rounded to whole percent because `probability.tif` holds whole percent.
         threshold=round(min(max(scaling.probability(best["best_threshold"]), 0.01), 0.99), 2),
         tile_px=record["window_px"],
-        # What an image of 10 m always has must be there.
+        # Every image with a GSD of 10 m has the bands of 10 m, so only coarser bands can be missing.
         spare_bands=tuple(b for b in recipe.bands if BAND_GSD_M[b] > GSD_M) if recipe.band_dropout else (),
         training_data=f"{record['windows']['train']} windows of {len(events)} events: {', '.join(events)}; "
         f"best of {len(history)} epochs by the loss on {', '.join(record['events']['validation'])}",
         scores={"validation_f1": best["best_f1"]},
-        limits="Its score is of the events it was chosen by; measure it on others with `landslide evaluate`.",
+        limits="Its score was measured on the events by which its best epoch was chosen; measure it on other events "
+        "with `landslide evaluate`.",
         licence=config.licence,
         config_sha256=record["config_sha256"],
     )
@@ -98,15 +99,18 @@ def export_model(
     half: bool = False,
     eight_bits: bool = False,
 ) -> ExportSummary:
-    """Write `model` and its card to `out`, its weights in half precision or in eight bits.
+    """Write `model` and its card to `out`, if wanted with weights in half precision or in eight bits.
 
     Args:
         model: a network with its normalisation.
-        card: what the file says of itself.
+        card: the card to store in the file.
         out: ONNX file to write.
-        progress: told what is being done.
-        half: compute in half precision too.
-        eight_bits: keep the large weights in eight bits each, with a scale for each channel.
+        progress: called with each step and the share done.
+        half: store the weights and compute in half precision.
+        eight_bits: store the large weights in eight bits each, with a scale for each channel.
+
+    Returns:
+        The file, its size, and the differences from torch.
 
     Raises:
         ModelError: ONNX Runtime and torch differ by more than `PARITY` (`HALF_PARITY`).
@@ -126,20 +130,20 @@ def export_model(
 def write_checked(
     model: "SelfContained", card: ModelCard, out: Path, progress: Progress = silent, *, half: bool = False
 ) -> float:
-    """Write `model` and its card to `out`, once ONNX Runtime has run the file and agreed with torch.
+    """Write `model` and its card to `out`, only if ONNX Runtime and torch give the same result.
 
     Args:
-        model: in eval mode; the file holds exactly its weights.
-        card: what the file says of itself.
+        model: a network in eval mode; the file holds exactly its weights.
+        card: the card to store in the file.
         out: ONNX file to write.
-        progress: told what is being done.
-        half: let the file compute in half precision; it is still compared with `model` as it is.
+        progress: called with each step and the share done.
+        half: let the file compute in half precision; it is compared with `model` in float32.
 
     Returns:
         The largest difference in probability.
 
     Raises:
-        ModelError: it is more than `PARITY` (`HALF_PARITY`), or the card does not suit the model.
+        ModelError: the difference is more than `PARITY` (`HALF_PARITY`), or the card does not suit the model.
         OutputError: the file cannot be written.
     """
     from landslide_cli.training.export import answer, write_onnx
@@ -152,6 +156,8 @@ def write_checked(
         progress("comparing with torch", 0.8)
         difference = float(np.abs(run_model(temporary, inputs) - answer(model, inputs)).max())
         if not difference <= limit:
-            raise ModelError(f"the export differs from the network by {difference:.2g}, over {limit:g}; not written")
+            raise ModelError(
+                f"the export differs from the network by {difference:.2g}, more than {limit:g}; not written"
+            )
     write_item(card, out)
     return difference

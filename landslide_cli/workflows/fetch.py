@@ -1,4 +1,4 @@
-"""Images and terrain of an event, from a STAC catalog or from your own files, into an event folder."""
+"""Put the images and the terrain of an event into its folder, from a STAC catalog or from your own files."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -26,7 +26,7 @@ from landslide_cli.progress import Progress, silent
 
 @dataclass(frozen=True, slots=True)
 class FetchSummary:
-    """What `fetch` found."""
+    """The result of `fetch`."""
 
     event: Path
     scenes: tuple[SceneRecord, ...]
@@ -35,20 +35,20 @@ class FetchSummary:
     width_px: int
     area_km2: float
     clear_percent: float
-    """Percent of the AOI whose ground is seen on both dates."""
+    """Percent of the AOI where the ground is seen on both dates."""
     unseen_percent: Mapping[str, float]
-    """Percent of the AOI whose ground is not seen, by reason."""
+    """Percent of the AOI where the ground is not seen, by reason."""
     elevation: str | None
     megabytes: float
     """Size of the rasters."""
     downloaded_megabytes: float | None
     """Megabytes that this run read over the network; None if GDAL does not count them."""
     seconds: float
-    """How long it took."""
+    """Time that this run took."""
     scene_files: int
-    """Scenes that are kept as files of their own."""
+    """Number of scenes that are kept as separate files."""
     reused: bool
-    """Whether the folder already held this very event."""
+    """Whether the folder already held this event, fetched with the same options."""
 
 
 def fetch(
@@ -62,12 +62,15 @@ def fetch(
     """Make the event folder `config.out`.
 
     Args:
-        config: what is wanted.
-        progress: told what is being done.
-        check: is given the bands of the event and whether it will have terrain, before images are read; it may
-            raise.
-        source: what `open_source` returned, if it was called before.
-        previous: an event from whose files is taken what they have in common, instead of reading it again.
+        config: the options.
+        progress: called with each step and the share done.
+        check: called before images are read, with the bands of the event and whether it will have terrain; raises to
+            stop the fetch.
+        source: the result of `open_source`, if it was called before.
+        previous: an event with files to reuse; what is the same in both is not read again.
+
+    Returns:
+        The images used, and what they show of the AOI.
 
     Raises:
         InputError: an option or a file cannot be used.
@@ -97,7 +100,14 @@ def fetch(
 
 
 def open_source(config: FetchConfig, progress: Progress = silent) -> Source:
-    """Find the images and the elevation of an event; none is read yet.
+    """Find the images and the elevation of an event without reading them.
+
+    Args:
+        config: the options.
+        progress: called with each step and the share done.
+
+    Returns:
+        The source of the pixels.
 
     Raises:
         InputError: an option or a file cannot be used.
@@ -116,7 +126,7 @@ def summarise(event: Event) -> FetchSummary:
 
 @dataclass(frozen=True, slots=True)
 class _Meter:
-    """What was spent before this run."""
+    """Measures the time and the downloads of a run."""
 
     began: float
     downloaded_before: int
@@ -129,7 +139,7 @@ class _Meter:
         return None if total is None else (total - self.downloaded_before) / 1e6
 
     def beside(self, progress: Progress) -> Progress:
-        """Add to each step that is told how much was downloaded until then."""
+        """Add the megabytes downloaded so far to the text of each step."""
 
         def tell(step: str, share: float) -> None:
             progress(f"{step}, {megabytes:.1f} MB" if (megabytes := self.megabytes()) else step, share)
@@ -176,7 +186,7 @@ def _publish(
     counts: Mapping[int, int],
     scene_files: Sequence[SceneFile],
 ) -> Event:
-    """Put the finished rasters in place, then the record that makes the folder an event."""
+    """Move the finished rasters to their place, then write the record that makes the folder an event."""
     geobox: GeoBox = source.geobox
     height, width = geobox.shape
     event = new_event(
@@ -222,7 +232,7 @@ def _publish(
 
 
 def _scene_products(scene_files: Sequence[SceneFile]) -> dict[str, Product]:
-    """Describe the files of every scene as assets of the event."""
+    """Return the files of every scene as assets of the event."""
     products: dict[str, Product] = {}
     for scene in scene_files:
         key, day = Path(scene.image).stem, (scene.datetime or "")[:10]
@@ -230,7 +240,7 @@ def _scene_products(scene_files: Sequence[SceneFile]) -> dict[str, Product]:
         unseen = replace(
             PRODUCTS["sources"],
             file=scene.unseen,
-            title=f"Why scene {scene.id} does not show the ground, else 0",
+            title=f"Reason why scene {scene.id} does not show the ground; 0 where it does",
             raster=Raster("uint8", None, ("unseen",)),
         )
         products |= {f"{scene.side}_{key}": image, f"{scene.side}_{key}_unseen": unseen}

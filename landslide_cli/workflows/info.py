@@ -1,4 +1,4 @@
-"""What is in an event folder."""
+"""Describe the content of an event folder."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from landslide_cli.progress import Progress, silent
 
 @dataclass(frozen=True, slots=True)
 class EventInfo:
-    """What `event.json` and the folder tell."""
+    """The content of `event.json` and the files of the folder."""
 
     event: Path
     event_date: str
@@ -28,22 +28,22 @@ class EventInfo:
     elevation: str | None
     scenes: tuple[SceneRecord, ...]
     steps: Mapping[str, Any]
-    """What each workflow recorded."""
+    """The record of each workflow, by its name."""
     versions: tuple[Version, ...]
-    """Of the map, the newest first."""
+    """Versions of the map, the newest first."""
     products: Mapping[str, int]
-    """File names and their sizes in bytes."""
+    """Size of each file in bytes, by its name."""
 
 
 def info(config: InfoConfig, progress: Progress = silent) -> EventInfo:
     """Describe an event; nothing is written.
 
     Args:
-        config: which event.
+        config: names the event.
         progress: called with each step and the share done.
 
     Returns:
-        What is there.
+        The content of the folder.
 
     Raises:
         InputError: there is no complete event in that folder.
@@ -73,6 +73,6 @@ def info(config: InfoConfig, progress: Progress = silent) -> EventInfo:
 
 
 def _sizes(event: Event) -> dict[str, int]:
-    """Return the size of each file that the record lists and that is there."""
+    """Return the size of each file that the record lists and that exists."""
     files = [asset["href"].removeprefix("./") for asset in event.item["assets"].values()]
     return {file: (event.folder / file).stat().st_size for file in files if (event.folder / file).is_file()}

@@ -1,4 +1,4 @@
-"""Published landslide inventories: which there are, and a file of one."""
+"""List the published landslide inventories, and download one."""
 
 import hashlib
 from collections.abc import Callable
@@ -16,7 +16,7 @@ from landslide_cli.progress import Progress, silent
 from landslide_cli.training.inventories import INVENTORIES, Inventory
 
 MAX_BYTES: Final = 512 * 2**20
-"""More than any inventory has: what is larger is something else."""
+"""Every inventory is smaller. A larger file is something else."""
 
 TIMEOUT_S: Final = 60
 CHUNK_BYTES: Final = 2**18
@@ -39,20 +39,29 @@ class FetchedInventory:
     """Polygons in the file; the paper's number is in `inventory`."""
     sha256: str
     verified: bool
-    """Whether the checksum was known before and is the same."""
+    """Whether the checksum was known before and matches."""
 
 
 def list_inventories() -> InventoryList:
-    """Return what is known of the inventories that the paper's networks learned from."""
+    """Return the inventories that the paper's networks learned from."""
     return InventoryList(INVENTORIES)
 
 
 def fetch_inventory(name: str, out: Path | None = None, progress: Progress = silent) -> FetchedInventory:
-    """Download the inventory `name` to the file `out`, by default named after it.
+    """Download the inventory `name`.
+
+    Args:
+        name: name of the inventory.
+        out: file to write; named after the inventory if None.
+        progress: called with each step and the share done.
+
+    Returns:
+        The file and its checksum.
 
     Raises:
-        InputError: there is none of that name, it must be downloaded by hand, or the file exists.
-        CatalogError: it cannot be reached, is cut short, too large, no vector file, or not what was published.
+        InputError: no inventory has that name, it must be downloaded by hand, or the file exists.
+        CatalogError: the file cannot be reached, is cut short, is too large, is not a vector file, or differs from
+            the published one.
         OutputError: the file cannot be written.
     """
     inventory = next((known for known in INVENTORIES if known.name == name), None)
@@ -66,7 +75,7 @@ def download(inventory: Inventory, out: Path | None = None, progress: Progress =
     """Download an inventory; see `fetch_inventory`."""
     if inventory.download is None:
         raise InputError(
-            f"no direct link to the inventory {inventory.name} is known: download it by hand, starting from "
+            f"no direct link to the inventory {inventory.name} is known; download it by hand, starting from "
             f"{inventory.source} and {inventory.citation[0]}, and give the file to `landslide prepare --inventory`"
         )
     out = out or Path(inventory.name + PurePosixPath(urlsplit(inventory.download).path).suffix)
@@ -76,7 +85,7 @@ def download(inventory: Inventory, out: Path | None = None, progress: Progress =
         sha256 = _stream(inventory.download, temporary, lambda done: progress(f"downloading {inventory.name}", done))
         if inventory.sha256 not in (None, sha256):
             raise CatalogError(
-                f"{inventory.download} is not the file that was published: its SHA-256 is {sha256}, expected "
+                f"{inventory.download} is not the published file: its SHA-256 is {sha256}, expected "
                 f"{inventory.sha256}; look at {inventory.source}"
             )
         polygons = _count_polygons(temporary, inventory)
@@ -84,7 +93,7 @@ def download(inventory: Inventory, out: Path | None = None, progress: Progress =
 
 
 def _reason(error: requests.RequestException) -> str:
-    """Say what went wrong without the names of the library's classes."""
+    """Return what went wrong, without class names of the library."""
     if isinstance(error, requests.HTTPError) and error.response is not None:
         return f"the server answers {error.response.status_code} {error.response.reason}"
     if isinstance(error, requests.Timeout):
@@ -95,10 +104,10 @@ def _reason(error: requests.RequestException) -> str:
 
 
 def _stream(url: str, path: Path, progress: Callable[[float], None]) -> str:
-    """Download `url` to `path`; return the SHA-256."""
+    """Download `url` to `path` and return its SHA-256."""
     digest, received = hashlib.sha256(), 0
     try:
-        # requests follows redirects to http and https only. Compressed answers would hide how long the file is.
+        # requests follows redirects to http and https only. A compressed answer would hide the length of the file.
         with requests.get(url, stream=True, timeout=TIMEOUT_S, headers={"Accept-Encoding": "identity"}) as answer:
             answer.raise_for_status()
             expected = int(answer.headers.get("Content-Length", 0))
@@ -112,7 +121,7 @@ def _stream(url: str, path: Path, progress: Callable[[float], None]) -> str:
                     progress(received / expected if expected else 0)
     except requests.RequestException as error:
         raise CatalogError(f"{url} cannot be downloaded ({_reason(error)}); check the network and run again") from error
-    # urllib3 before 2 takes a cut answer for a whole one.
+    # urllib3 before version 2 does not notice that an answer was cut short.
     if received < expected:
         raise CatalogError(f"{url} ended after {received} of {expected} bytes; run again")
     return digest.hexdigest()
@@ -120,13 +129,11 @@ def _stream(url: str, path: Path, progress: Callable[[float], None]) -> str:
 
 def _check_size(url: str, size_bytes: int) -> None:
     if size_bytes > MAX_BYTES:
-        raise CatalogError(
-            f"{url} is larger than {MAX_BYTES >> 20} MiB and cannot be an inventory; download it by hand"
-        )
+        raise CatalogError(f"{url} is larger than {MAX_BYTES >> 20} MiB, which no inventory is; download it by hand")
 
 
 def _count_polygons(path: Path, inventory: Inventory) -> int:
-    """Count the polygons of a file that was downloaded, to be sure that it is an inventory."""
+    """Count the polygons of a downloaded file, to make sure that it is an inventory."""
     try:
         layers = read_layers(path, f"the file from {inventory.download}", f"look at {inventory.source} in a browser")
     except InputError as error:

@@ -1,4 +1,4 @@
-"""From an AOI and a date to polygons: fetch, predict and vectorize in one; again, to bring a map up to date."""
+"""From an AOI and a date to polygons: fetch, predict and vectorize in one. A second run brings the map up to date."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -29,7 +29,7 @@ MORE_FILES: Final = "the map is the same; files were added"
 
 @dataclass(frozen=True, slots=True)
 class MapSummary:
-    """What each of the three steps did, now or earlier."""
+    """The results of the three steps, from this run or an earlier one."""
 
     fetch: FetchSummary
     predict: PredictSummary
@@ -37,9 +37,9 @@ class MapSummary:
     version: int
     """The number of the map, from 1."""
     previous: Path | None
-    """Where the version before is kept."""
+    """Folder of the earlier version; None if there is none."""
     unchanged: str | None
-    """Why the map is the one that was there already; None if it is new."""
+    """Why the map did not change; None if it is new."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,20 +59,20 @@ def map_event(config: MapConfig, progress: Progress = silent) -> MapSummary:
     """Fetch, predict and vectorize.
 
     A folder that holds a finished map gets a new version of it if there is something new: the catalog has a scene that
-    suits better, or options differ. The earlier version is kept. A map that is not finished is finished.
+    suits better, or options differ. The earlier version is kept. A map that is not finished is completed.
 
     Args:
-        config: what is wanted.
+        config: the options of the three steps.
         progress: called with each step and the share done.
 
     Returns:
-        What each step did.
+        The result of each step.
 
     Raises:
         InputError: the folder holds another event.
-        LandslideError: what any of the three steps raises.
+        LandslideError: one of the three steps fails.
     """
-    # What cannot be used must be known before an hour of downloads.
+    # Options that cannot be used are refused here, not after an hour of downloads.
     prediction = predicting.resolve(config.predict)
     terrain = not config.fetch.no_dem
     plan = Plan(config, prediction, outlining.resolve(config.vectorize, prediction.threshold, terrain=terrain))
@@ -86,7 +86,7 @@ def map_event(config: MapConfig, progress: Progress = silent) -> MapSummary:
 
 
 def _finished(config: MapConfig) -> Event | None:
-    """Return the event that the folder holds, if it is mapped and not to be replaced."""
+    """Return the event in the folder, if its map is complete and must not be replaced."""
     out = config.fetch.out
     if config.fetch.overwrite or not (out / ITEM).exists():
         return None
@@ -107,7 +107,7 @@ def _again(plan: Plan, current: Event, progress: Progress) -> MapSummary:
     as_before = current.fetched.same_parameters(wanted.parameters())
     source: Source | None = None
     fetched: FetchSummary | None = None
-    # Other options of the model need no other images; your own images do not become more by waiting.
+    # Other model options need no new images. Your own images are what you give, so no catalog is searched.
     if not as_before or (same_map and not (wanted.pre or wanted.post)):
         source = _new_images(config, current, as_before, progress)
     if source is not None:
@@ -128,14 +128,14 @@ def _again(plan: Plan, current: Event, progress: Progress) -> MapSummary:
         vectorize(following, progress, outlining=plan.outlining, previous=current)
         finished = finish_next(current, Event.open(begun.folder))
     except OutputError:
-        # The room is needed.
+        # The disk may be full: free the space.
         drop_next(current)
         raise
     return _summarise(finished, None, fetched)
 
 
 def _new_images(config: MapConfig, current: Event, as_before: bool, progress: Progress) -> Source | None:
-    """Return where to read the images of a new version from; None if they are those of the current version."""
+    """Return the source of the images of a new version; None if the images stay the same."""
     source = open_source(config.fetch, progress)
     if as_before:
         return source if has_new_scene(source, current) else None
@@ -148,7 +148,7 @@ def _new_images(config: MapConfig, current: Event, as_before: bool, progress: Pr
 
 
 def _fetch_next(plan: Plan, current: Event, source: Source, progress: Progress) -> tuple[FetchSummary, Event]:
-    """Fetch the images of the next version; what a killed run has fetched of them is used."""
+    """Fetch the images of the next version; files that a killed run has fetched are reused."""
     place = place_of_next(current)
     wanted = replace(plan.config.fetch, out=place)
     if (place / ITEM).exists():
@@ -162,7 +162,7 @@ def _fetch_next(plan: Plan, current: Event, source: Source, progress: Progress) 
 
 
 def _unchanged(config: MapConfig, current: Event, progress: Progress) -> MapSummary:
-    """Leave the map as it is; write those of the wanted files that it lacks."""
+    """Keep the map as it is; write the wanted files that are missing."""
     asked = config.vectorize.formats
     wanted = [*asked, *(["cems"] if config.vectorize.schema == "cems" else [])]
     if all(current.has(name) for name in wanted):
@@ -174,7 +174,7 @@ def _unchanged(config: MapConfig, current: Event, progress: Progress) -> MapSumm
 
 
 def _summarise(event: Event, unchanged: str | None, fetched: FetchSummary | None = None) -> MapSummary:
-    """Return the summary of a map that is on record; `fetched` is that of the images which this run read for it."""
+    """Return the summary of a recorded map; `fetched` is the summary of the images, if this run read them."""
     images = fetching.summarise(event)
     if fetched is not None:
         images = replace(

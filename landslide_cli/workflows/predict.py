@@ -1,4 +1,4 @@
-"""An event through a model, to a map of probabilities."""
+"""Run a model over an event: from images to a map of probability."""
 
 import logging
 from contextlib import closing
@@ -28,12 +28,12 @@ from landslide_cli.progress import Progress, silent
 log = logging.getLogger(__name__)
 
 CACHE_BYTES: Final = 2**26
-"""Room for the blocks under way: the reader holds what it needs of them, and needs each once."""
+"""GDAL's cache can be small: the reader needs each block once and holds it itself."""
 
 
 @dataclass(frozen=True, slots=True)
 class PredictSummary:
-    """What `predict` did."""
+    """The result of `predict`."""
 
     event: Path
     model: str
@@ -43,7 +43,7 @@ class PredictSummary:
     analysed_percent: float
     """Percent of the event's grid that was analysed."""
     landslide_percent: float
-    """Percent of what was analysed that reaches the threshold."""
+    """Percent of the analysed pixels that reach the threshold."""
     seconds: float
 
 
@@ -59,7 +59,7 @@ class Prediction:
 
     @property
     def options(self) -> PredictOptions:
-        """What the map depends on, as it is recorded."""
+        """The options that the map depends on, as they are recorded."""
         card, detector = self.model.card, self.model.is_detector
         return PredictOptions(
             model=card.name,
@@ -78,7 +78,7 @@ def resolve(config: PredictConfig) -> Prediction:
     """Open the model and work out the options that depend on it.
 
     Args:
-        config: what is wanted.
+        config: the options.
 
     Returns:
         The model with its options.
@@ -105,9 +105,9 @@ def predict(
     """Write `probability.tif` into the event folder.
 
     Args:
-        config: what is wanted.
+        config: the options.
         progress: called with each step and the share done.
-        prediction: what `resolve` returned for the same options, if it was called before.
+        prediction: the result of `resolve` for the same options, if it was called before.
 
     Returns:
         What was done.
@@ -123,7 +123,7 @@ def predict(
     check_suits(card, event.bands, terrain=event.has("terrain"), where=event.folder)
     blank = tuple(band for band in card.bands if band not in event.bands)
     if blank:
-        log.warning("the images lack %s; %s can do without, but its map is less certain", ", ".join(blank), card.name)
+        log.warning("the images lack %s; %s can run without, but its map is less certain", ", ".join(blank), card.name)
     began, analysed_px, landslide_px, total_px = perf_counter(), 0, 0, 0
     grid = _grid(event)
     with (
@@ -172,7 +172,7 @@ def predict(
 
 
 def summarise(event: Event, record: PredictRecord) -> PredictSummary:
-    """Return the summary of a prediction that is on record."""
+    """Return the summary of a recorded prediction."""
     return PredictSummary(
         event=event.folder,
         model=record.model,

@@ -1,4 +1,4 @@
-"""Event folders and landslide inventories into a training set."""
+"""Turn event folders and landslide inventories into a training set."""
 
 import json
 import os
@@ -36,42 +36,49 @@ from landslide_cli.training.truth import checksum
 from landslide_cli.version import __version__
 
 STAGING: Final = ".prepare"
-"""Folder below the training set in which everything is made before it is put in place."""
+"""Folder below the training set in which everything is made first."""
 
 CACHE_BYTES: Final = 2**26
-"""Rasters are read from top to bottom: what GDAL keeps beyond a row of their blocks is of no use."""
+"""GDAL's cache can be small: rasters are read from top to bottom, so one row of blocks is enough."""
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
 class PrepareSummary:
-    """What `prepare` made."""
+    """The result of `prepare`."""
 
     dataset: Path
     events: tuple[Mapping[str, Any], ...]
-    """What the record says of each event: the fate of its landslides, its image pairs and windows, and more."""
+    """The record of each event: what became of its landslides, its image pairs and windows, and more."""
     windows: Mapping[str, int]
-    """Windows kept, by split."""
+    """Number of windows kept, by split."""
     paper_windows: Mapping[str, int]
-    """The same of the paper."""
+    """Number of windows in the paper, by split."""
     left_out: Mapping[str, int]
-    """Windows left out, by reason (a key of `tiles.REASONS` or `splits.REASONS`)."""
+    """Number of windows left out, by reason (a key of `tiles.REASONS` or `splits.REASONS`)."""
     halved: Mapping[str, str]
-    """Events cut in two, and where."""
+    """Events cut in two, and where the cut is."""
     overlapping: tuple[tuple[str, str], ...]
     """Pairs of events in different splits that share ground."""
     megabytes: float
     seconds: float
     reused: bool
-    """Whether the folder already held this very training set."""
+    """Whether the folder already held this training set, made with the same options."""
 
 
 def prepare(config: PrepareConfig, progress: Progress = silent) -> PrepareSummary:
-    """Make the training set `config.out`: masks, an index of windows, and a record; no image is copied.
+    """Make the training set `config.out`: masks, an index of windows, and a record. No image is copied.
 
-    A window of a pre-post pair is kept as in the paper (section 3.2): it shows a landslide, clouds hide little of
-    it, and every pixel was observed on both dates, and has terrain where the event does.
+    A window of a pre/post pair is kept by the rules of the paper (section 3.2). It shows a landslide, and clouds hide
+    little of it. Every pixel was observed on both dates. If the event has terrain, every pixel has terrain.
+
+    Args:
+        config: the options.
+        progress: called with each step and the share done.
+
+    Returns:
+        The windows kept and left out.
 
     Raises:
         InputError: an option, an event or an inventory cannot be used, or no window is kept.
@@ -109,7 +116,7 @@ def prepare(config: PrepareConfig, progress: Progress = silent) -> PrepareSummar
 
 
 def _check(config: PrepareConfig) -> None:
-    """Refuse options that mean nothing."""
+    """Refuse options that make no sense."""
     least = {"window": 1, "stride": 1, "min_pixels": 0, "min_evaluation_pixels": 0}
     for field, lowest in least.items():
         if getattr(config, field) is not None and getattr(config, field) < lowest:
@@ -119,7 +126,7 @@ def _check(config: PrepareConfig) -> None:
             f"--stride {config.stride_px} leaves gaps between windows of {config.window} px; give --window or less"
         )
     if not 0 <= config.max_cloud <= 100:
-        raise InputError(f"--max-cloud {config.max_cloud:g} is no percentage; give 0 to 100")
+        raise InputError(f"--max-cloud {config.max_cloud:g} is not a percentage; give 0 to 100")
     if not config.events:
         raise InputError("no event is given; name the folders that `landslide fetch` made")
     if config.out.exists() and not config.out.is_dir():
@@ -132,7 +139,7 @@ def _sources(config: PrepareConfig) -> list[EventSource]:
     names = [event.folder.resolve().name for event in events]
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice:
-        raise InputError(f"two event folders are named {twice!r}; masks and splits go by that name, so rename one")
+        raise InputError(f"two event folders are named {twice!r}; masks and splits use that name, so rename one folder")
     inventories = _one_each(config.inventory, len(events), "--inventory")
     dates = [parse_date(text, "--event-date").isoformat() for text in config.event_date]
     stated = _one_each(dates, len(events), "--event-date") if dates else [None] * len(events)
@@ -141,7 +148,7 @@ def _sources(config: PrepareConfig) -> list[EventSource]:
 
 
 def _one_each(values: Sequence[T], events: int, option: str) -> list[T]:
-    """Return a value for each event: the only one for all, or one each."""
+    """Return one value for each event: one given value holds for all, or each event has its own."""
     if len(values) not in (1, events):
         raise InputError(
             f"{option} is given {len(values)} times for {events} events; give it once, or once for each event in order"
@@ -150,7 +157,7 @@ def _one_each(values: Sequence[T], events: int, option: str) -> list[T]:
 
 
 def _plan(config: PrepareConfig, sources: Sequence[EventSource]) -> Mapping[str, Any]:
-    """Return what the content of the training set depends on, by which a rerun knows itself."""
+    """Return what the content of the training set depends on, so that a second run can recognise it."""
 
     def fingerprint(path: Path, said: str) -> Mapping[str, str]:
         if not path.exists():
@@ -172,7 +179,7 @@ def _plan(config: PrepareConfig, sources: Sequence[EventSource]) -> Mapping[str,
 
 
 def _seen_from(folder: Path, path: Path) -> str:
-    """Return `path` relative to `folder`, so that both can be moved together; absolute on another drive."""
+    """Return `path` relative to `folder`, so that both can be moved together; absolute if on another drive."""
     try:
         return Path(os.path.relpath(path.resolve(), folder.resolve())).as_posix()
     except ValueError:
@@ -180,7 +187,7 @@ def _seen_from(folder: Path, path: Path) -> str:
 
 
 def _same_set(config: PrepareConfig, plan: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """Return the record of the training set that is there already, if it is the very same."""
+    """Return the record of the training set in the folder, if it was made from the same input and options."""
     there = [name for name in (RECORD, INDEX, MASKS) if (config.out / name).exists()]
     if config.overwrite or not there:
         return None
@@ -214,7 +221,7 @@ def _record(
     prepared: Sequence[PreparedEvent],
     split: splits.Split,
 ) -> Mapping[str, Any]:
-    """Return what `dataset.json` says."""
+    """Return the content of `dataset.json`."""
     left_out = sum((Counter(event.left_out) for event in prepared), Counter(split.left_out))
     return {
         "version": VERSION,
@@ -246,7 +253,7 @@ def _overlapping(config: PrepareConfig, sources: Sequence[EventSource]) -> list[
 
 
 def _publish(staging: Path, out: Path, record: Mapping[str, Any]) -> None:
-    """Put the finished files in place, then the record without which the folder is no training set."""
+    """Move the finished files to their place, then write the record that makes the folder a training set."""
     with writing(out):
         for name in (RECORD, MASKS, INDEX):
             remove(out / name)

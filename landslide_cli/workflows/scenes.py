@@ -1,4 +1,4 @@
-"""Which scenes there are for an event, how they rank, and what they look like."""
+"""List the scenes of an event, rank them, and draw them on a contact sheet."""
 
 import logging
 from collections.abc import Iterator, Mapping, Sequence
@@ -24,11 +24,11 @@ from landslide_cli.progress import Progress, silent
 log = logging.getLogger(__name__)
 
 SHOWN: Final = 12
-"""Thumbnails of a side; a scene that is used is shown in any case."""
+"""Number of thumbnails for each side. Scenes that are used are always shown."""
 THUMBNAIL_PX: Final = 240
-"""Longest side of the AOI on a thumbnail."""
+"""Longest side of the AOI on a thumbnail, in pixels."""
 AROUND_PX: Final = 8
-"""What a thumbnail shows around the AOI."""
+"""Margin around the AOI on a thumbnail, in pixels."""
 _WORDS: Final = {"pre": "Before", "post": "After"}
 
 
@@ -38,49 +38,49 @@ class Candidate:
 
     side: Side
     rank: int
-    """From 1, the best, on its side."""
+    """Rank on its side; 1 is the best."""
     used: int | None
-    """Its number in the composite, from 1; nothing where it is not used, or where its side is refused."""
+    """Its number in the composite, from 1; None if it is not used or its side is refused."""
     id: str
-    """By which `--pre-scene` and `--post-scene` name it."""
+    """The id that `--pre-scene` and `--post-scene` take."""
     granules: tuple[str, ...]
     datetime: str
     """UTC."""
     platform: str | None
     relative_orbit: int | None
     clear_percent: float
-    """Percent of the AOI whose ground is seen."""
+    """Percent of the AOI where the ground is seen."""
     points: float
-    """Points lost, the sum of `lost`."""
+    """Total points lost, the sum of `lost`."""
     lost: Mapping[str, float]
     """Points lost, by reason."""
 
 
 @dataclass(frozen=True, slots=True)
 class ScenesSummary:
-    """What `scenes` found."""
+    """The result of `scenes`."""
 
     event_date: str
     catalog: str
     area_km2: float
     scenes: tuple[Candidate, ...]
-    """Of both sides, each from its best to its worst."""
+    """Scenes of both sides, each side from the best to the worst."""
     refused: Mapping[str, str]
-    """Why `fetch` would refuse a side, for the sides that it would."""
+    """Why `fetch` would refuse a side, by side."""
     sheet: Path | None
 
 
 def scenes(config: ScenesConfig, progress: Progress = silent) -> ScenesSummary:
     """Search, rate and rank the scenes of an event as `fetch` does, and draw them.
 
-    Cloudy scenes are listed, too: the user wants to see what there is.
+    Cloudy scenes are listed, too, so that the user sees all scenes.
 
     Args:
-        config: what is wanted; nothing is drawn if its `out` is None.
+        config: the options; nothing is drawn if its `out` is None.
         progress: called with each step and the share done.
 
     Returns:
-        What was found.
+        The scenes of both sides.
 
     Raises:
         InputError: an option cannot be used.
@@ -90,7 +90,7 @@ def scenes(config: ScenesConfig, progress: Progress = silent) -> ScenesSummary:
     """
     sheet = config.out
     if sheet is not None and (sheet.suffix.lower() != ".png" or sheet.is_dir()):
-        raise InputError(f"--out {sheet} cannot be a picture; give the name of a file that ends in .png")
+        raise InputError(f"--out {sheet} must be the name of a file that ends in .png")
     moment = event_moment(config)
     selection = select(replace(config, max_cloud=100), progress)
     refused = dict(_refused(selection, config, moment))
@@ -174,7 +174,7 @@ def _draw(
 def _view(scene: Scene, side: Side, grid: GeoBox, workers: int) -> View | None:
     try:
         dn = load.load_overview_images(scene, TRUE_COLOUR, grid, workers)
-        # Clouds are not grown, as in the rating: the tint shows what the percentages count.
+        # As in the rating, clouds are not grown, so that the tint matches the percentages.
         return View(dn, unseen(load.load_overview(scene, grid, workers), dilation_px=0))
     except CatalogError as error:
         log.warning("%s scene %s cannot be drawn: %s", side, scene.id, error)

@@ -1,4 +1,4 @@
-"""Made-up events with truth, to train on and to try things with."""
+"""Simulate events with known truth, for training and for tests."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -28,16 +28,16 @@ from landslide_cli.simulation.relief import read_terrain
 from landslide_cli.version import __version__
 
 RECORD: Final = "simulation.json"
-"""What the event was made from."""
+"""File with the options that the event was made with."""
 ZONES = 58
 LATITUDES_DEG = (-42.0, 48.0)
 OUTLINES_MAX = 3000
-"""More shapes than this add nothing."""
+"""Largest number of shapes read from a file. More shapes add nothing."""
 
 
 @dataclass(frozen=True, slots=True)
 class SimulatedEvent:
-    """One event that was made."""
+    """One simulated event."""
 
     name: str
     items: Path
@@ -46,31 +46,38 @@ class SimulatedEvent:
     event_date: str
     inventory: Path
     mapped: Path
-    """The inventory with the errors of one drawn by hand."""
+    """The same landslides with the errors of an inventory drawn by hand."""
     changes: tuple[str, ...]
-    """Kinds of change that are no landslide."""
+    """Kinds of other changes in the event."""
     landslides: int
     relief: str
-    """Where the ground comes from."""
+    """Source of the elevation."""
     cover: str
-    """Where what lies on it comes from."""
+    """Source of the land cover."""
 
 
 @dataclass(frozen=True, slots=True)
 class SimulateSummary:
-    """What `simulate` made."""
+    """The result of `simulate`."""
 
     out: Path
     events: tuple[SimulatedEvent, ...]
     kept: int
-    """Of these, events that were there already."""
+    """Number of events that existed before and were kept."""
     seconds: float
 
 
 def simulate(config: SimulateConfig, progress: Progress = silent) -> SimulateSummary:
-    """Make events in folders `event-<seed>` of `config.out`, each a catalog that `fetch` reads, with its truth.
+    """Make events in folders `event-<seed>` of `config.out`: each has a catalog that `fetch` reads, and its truth.
 
-    A folder that is there already is kept: the same seed and options give the same event.
+    A folder that exists is kept, because the same seed and options give the same event.
+
+    Args:
+        config: the options.
+        progress: called with each step and the share done.
+
+    Returns:
+        The events.
 
     Raises:
         InputError: an option, the elevation, the land cover or an inventory cannot be used.
@@ -103,11 +110,11 @@ def _make(
     more_changes: Mapping[Change, float],
 ) -> SimulatedEvent:
     rng = np.random.default_rng((seed, 1))
-    # Each in a zone of its own: events of different splits must not share ground.
+    # Each event is in another UTM zone, because events of different splits must not share ground.
     centre = (-174.0 + 6 * (seed % ZONES), round(float(rng.uniform(*LATITUDES_DEG)), 3))
     event_date = date(2021, 1, 1) + timedelta(days=int(rng.integers(0, 365)))
     nature = draw_nature(rng, more_changes)
-    # Real ground has few places to choose from; two of three events get it where it is given.
+    # Files with real ground offer few places, so one event in three has simulated ground.
     dem = config.dem[int(rng.integers(len(config.dem)))] if config.dem and rng.random() < 2 / 3 else None
     size = (config.size_px, config.size_px)
     terrain = read_terrain(dem, terrain_shape(centre, size), rng, cover=covers.get(dem)) if dem else None
@@ -121,7 +128,7 @@ def _make(
         "changes": {kind.name.lower().replace("_", " "): round(amount, 3) for kind, amount in nature.changes.items()},
     }
     if terrain is not None and terrain.cover is not None and terrain.cover.any():
-        # Not named where there is none, so that events made before it could be given are known again.
+        # Left out if there is no land cover, so that the records of older events still match.
         facts["landcover"] = [path.name for path in config.landcover]
         facts["landcover_classes"] = list(config.landcover_class) or "ESA WorldCover"
     if folder.exists():
@@ -158,25 +165,34 @@ def _make(
 
 
 def _check_same(folder: Path, facts: dict[str, Any]) -> None:
-    """Refuse to pass off one event as another."""
+    """Refuse a folder with an event that was made with other options."""
     try:
         there = json.loads((folder / RECORD).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise InputError(f"{folder} is there and holds no simulated event ({error}); give another --out") from error
+        raise InputError(f"{folder} exists and holds no simulated event ({error}); give another --out") from error
     if {**there, "software": ""} != {**facts, "software": ""}:
         raise InputError(f"{folder} holds an event made with other options; give another --out or --seed")
 
 
 def read_covers(paths: Sequence[Path], dems: Sequence[Path], pairs: Sequence[str]) -> dict[Path, Codes]:
-    """What lies on the ground of each elevation model that any land cover overlaps; codes on the grid of the model.
+    """Read the land cover on the grid of each elevation model.
+
+    Args:
+        paths: rasters of land cover; the first one that knows a pixel counts.
+        dems: elevation models.
+        pairs: texts `CODE=CLASS` with the meaning of codes; codes of ESA WorldCover if empty.
+
+    Returns:
+        Codes (H, W) on the grid of each elevation model that a land cover overlaps, by its path.
 
     Raises:
-        InputError: an option lacks the other, a pair is no code and class, or a land cover fits no elevation model.
+        InputError: an option lacks the other, a pair is not a code and a class, or a land cover overlaps no elevation
+            model.
     """
     if paths and not dems:
-        raise InputError(f"--landcover {paths[0]} tells what lies on real ground; give its elevation with --dem")
+        raise InputError(f"--landcover {paths[0]} needs the elevation of the same place; give its elevation with --dem")
     if pairs and not paths:
-        raise InputError(f"--landcover-class {pairs[0]} says what a code of --landcover means; give that too")
+        raise InputError(f"--landcover-class {pairs[0]} explains a code of --landcover; give that too")
     classes = parse_classes(pairs)
     covers: dict[Path, Codes] = {}
     for path in paths:
@@ -195,6 +211,12 @@ def read_covers(paths: Sequence[Path], dems: Sequence[Path], pairs: Sequence[str
 def read_outlines(path: Path) -> list[Outline]:
     """Read the shapes of mapped landslides.
 
+    Args:
+        path: vector file.
+
+    Returns:
+        At most `OUTLINES_MAX` shapes.
+
     Raises:
         InputError: the file cannot be read, or holds no polygon.
     """
@@ -203,7 +225,7 @@ def read_outlines(path: Path) -> list[Outline]:
     for polygon in shapely.get_parts(polygons):
         if len(outlines) == OUTLINES_MAX:
             break
-        # Any metric plane does for a shape: the UTM zone of its first vertex.
+        # Shapes need metres. The UTM zone of the first vertex is exact enough.
         metric = transform_geom("EPSG:4326", utm_at(*polygon.exterior.coords[0]), mapping(polygon))
         if (outline := outline_of(shape(metric))) is not None:
             outlines.append(outline)

@@ -1,4 +1,4 @@
-"""A network that learns from a training set."""
+"""Train a network on a training set."""
 
 import hashlib
 import json
@@ -19,12 +19,12 @@ from landslide_cli.training.requirements import require_training, torch_device
 from landslide_cli.version import __version__
 
 CHECKPOINT_BYTES = 12 * 2**20
-"""Room that a run needs at least: a small network's checkpoints and pictures."""
+"""Least disk space for a run: the checkpoints and pictures of a small network."""
 
 
 @dataclass(frozen=True, slots=True)
 class TrainSummary:
-    """What came of a training."""
+    """The result of `train`."""
 
     run: Path
     model: str
@@ -36,24 +36,31 @@ class TrainSummary:
     """The epoch with the lowest validation loss, from 1; its weights are kept."""
     validation_loss: float
     validation_f1: float
-    """At probability 0.5, as in the paper."""
+    """F1 at probability 0.5, as in the paper."""
     best_threshold: float
     best_f1: float
-    """At the threshold with the highest F1 over the validation windows."""
+    """F1 at `best_threshold`, which gives the highest F1 on the validation windows."""
     windows_per_second: float
     seconds_per_epoch: float
-    """Of learning, validation left out."""
+    """Training time, without validation."""
     waiting_percent: float
-    """Share of that in which the network waited for windows to be read."""
+    """Percent of that time in which the network waited for windows."""
     seconds: float
 
 
 def train(config: TrainConfig, progress: Progress = silent) -> TrainSummary:
     """Train a network and fill the run folder `config.out`.
 
+    Args:
+        config: the options.
+        progress: called with each step and the share done.
+
+    Returns:
+        The scores of the best epoch, and the speed.
+
     Raises:
         InputError: the recipe, the training set or an option cannot be used.
-        ModelError: the training fails: no finite loss, too little memory.
+        ModelError: the training fails: the loss is not finite, or there is too little memory.
         OutputError: the run folder cannot be written.
     """
     began = perf_counter()
@@ -77,7 +84,7 @@ def train(config: TrainConfig, progress: Progress = silent) -> TrainSummary:
     if recipe.change_weights and not any(training_set.has_changes(event) for event in set(windows["train"].event)):
         raise InputError(
             f"the recipe has change_weights, but {config.dataset} does not know what changed; prepare it with "
-            "--changes, or take them out of the recipe"
+            "--changes, or remove change_weights from the recipe"
         )
     index_sha256 = sha256_of(config.dataset / INDEX)
     _check_run(config, recipe, index_sha256)
@@ -152,10 +159,16 @@ def train(config: TrainConfig, progress: Progress = silent) -> TrainSummary:
 
 
 def read_recipe(config: TrainConfig) -> Recipe:
-    """Return the recipe: of the run where it is resumed, else of the TOML file and of the options.
+    """Return the recipe: that of the run if it is resumed, else from the TOML file and the options.
+
+    Args:
+        config: the options.
+
+    Returns:
+        The recipe.
 
     Raises:
-        InputError: the file cannot be read, or a value is not usable.
+        InputError: the file cannot be read, or a value cannot be used.
     """
     if config.resume:
         from landslide_cli.training.runs import read_record
@@ -166,7 +179,7 @@ def read_recipe(config: TrainConfig) -> Recipe:
         if changed:
             raise InputError(
                 f"{config.out} is resumed with the recipe it began with, which has another {', '.join(changed)}; leave "
-                "out what differs, or train anew with another --out"
+                "out these options, or start a new training with another --out"
             )
         return recipe if config.epochs is None else replace(recipe, epochs=config.epochs)
     values = _read_toml(config.config, config.model) if config.config else {}
@@ -192,14 +205,14 @@ def _read_toml(path: Path, model: str | None) -> dict[str, Any]:
     values = {**raw, **per_model.get(name, {})}
     kinds = {f.name: f.type for f in fields(Recipe)}
     if unknown := sorted(set(values) - set(kinds)):
-        raise InputError(f"--config {path}: {', '.join(unknown)} is not part of a recipe; it has {', '.join(kinds)}")
+        raise InputError(f"--config {path}: {', '.join(unknown)} is not part of a recipe; known: {', '.join(kinds)}")
     for key, value in values.items():
         values[key] = tuple(value) if key == "bands" else value
     return values
 
 
 def _check_run(config: TrainConfig, recipe: Recipe, index_sha256: str) -> None:
-    """Keep an existing run; make sure that one to be resumed can be."""
+    """Refuse to replace an existing run, and check that a run can be resumed."""
     from landslide_cli.training.runs import LAST, read_record, read_state
 
     if config.out.exists() and not config.out.is_dir():
@@ -208,12 +221,12 @@ def _check_run(config: TrainConfig, recipe: Recipe, index_sha256: str) -> None:
         _, record = read_record(config.out)
         if record.get("index_sha256") != index_sha256:
             raise InputError(
-                f"{config.out} learns from {record.get('dataset')}, and {config.dataset} holds other windows; resume "
+                f"{config.out} learns from {record.get('dataset')}, but {config.dataset} holds other windows; resume "
                 "it with the training set it began with, or give another --out"
             )
         done = read_state(config.out / LAST)["epoch"] + 1
         if done >= recipe.epochs:
             raise InputError(f"{config.out} has trained its {done} epochs; give more --epochs to train on")
     elif (config.out / LAST).exists():
-        # A run that ended before its first epoch did has nothing to keep.
-        raise InputError(f"{config.out} already holds a run; give --resume to go on with it, or another --out")
+        # A run that stopped during its first epoch has nothing to keep.
+        raise InputError(f"{config.out} already holds a run; give --resume to continue it, or another --out")

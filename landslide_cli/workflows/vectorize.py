@@ -1,4 +1,4 @@
-"""A map of probabilities into polygons."""
+"""Turn a map of probability into polygons."""
 
 from dataclasses import asdict, dataclass
 from importlib.util import find_spec
@@ -25,12 +25,12 @@ ALWAYS: Final = (
     "landslides", "not_analysed", "geopackage", "landslides_style", "not_analysed_style", "project", "report",
     "sheet",
 )  # fmt: skip
-"""Products that are made whatever the options."""
+"""Products that are made with any options."""
 
 
 @dataclass(frozen=True, slots=True)
 class VectorizeSummary:
-    """What `vectorize` found."""
+    """The result of `vectorize`."""
 
     event: Path
     landslides: int
@@ -44,25 +44,25 @@ class VectorizeSummary:
     report: Path
     sheet: Path
     changes: ChangesRecord | None
-    """Against the earlier version; None if there is none."""
+    """Changes since the earlier version; None if there is no earlier version."""
 
 
 @dataclass(frozen=True, slots=True)
 class Outlining:
-    """A checked configuration with what it refers to, read once."""
+    """A checked configuration with the excluded areas, read once."""
 
     config: VectorizeConfig
     options: OutlineOptions
-    """What the outlines depend on, as it is recorded."""
+    """The options that the outlines depend on, as they are recorded."""
     excluded: NDArray[np.object_] | None
     """(N,) areas in which nothing is mapped, WGS 84."""
 
 
 def resolve(config: VectorizeConfig, threshold: float, *, terrain: bool) -> Outlining:
-    """Read the excluded areas, and refuse options that cannot be met, before any image is read.
+    """Read the excluded areas, and refuse options that cannot be used, before any image is read.
 
     Args:
-        config: what is wanted.
+        config: the options.
         threshold: the threshold of the prediction, used if `config` has none.
         terrain: whether the event has elevation or will have it.
 
@@ -75,7 +75,7 @@ def resolve(config: VectorizeConfig, threshold: float, *, terrain: bool) -> Outl
     threshold = threshold if config.threshold is None else config.threshold
     if config.steeper_than and not terrain:
         raise InputError(
-            f"--steeper-than {config.steeper_than:g} needs elevation, and there is none; "
+            f"--steeper-than {config.steeper_than:g} needs elevation, and the event has no elevation; "
             "leave it out, or fetch the event without --no-dem"
         )
     if config.grow is not None and config.grow > threshold:
@@ -161,7 +161,7 @@ def vectorize(
 
 
 def summarise(event: Event, record: VectorizeRecord) -> VectorizeSummary:
-    """Return the summary of outlines that are on record."""
+    """Return the summary of recorded outlines."""
     return VectorizeSummary(
         event=event.folder,
         landslides=record.landslides,

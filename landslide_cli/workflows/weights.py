@@ -1,4 +1,4 @@
-"""The models that come with the program, and models made of published checkpoints."""
+"""List and describe models, change their cards, and make models for QGIS or from published checkpoints."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -30,15 +30,15 @@ if TYPE_CHECKING:
     from landslide_cli.training.checkpoints import Checkpoint
 
 PAPER_THRESHOLD = 0.5
-"""Where a checkpoint does not tell its own (paper, section 4)."""
+"""Threshold if the checkpoint records none (paper, section 4)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """A model, and what it says of itself."""
+    """A model and its card."""
 
     file: Path | None
-    """None for a detector, which needs no file."""
+    """The ONNX file; None for a detector, which has no file."""
     megabytes: float | None
     card: ModelCard
 
@@ -52,7 +52,7 @@ class WeightsList:
 
 @dataclass(frozen=True, slots=True)
 class CardSummary:
-    """What `write_card` wrote."""
+    """The result of `write_card`."""
 
     model: Path
     megabytes: float
@@ -61,23 +61,23 @@ class CardSummary:
 
 @dataclass(frozen=True, slots=True)
 class QgisModelSummary:
-    """What was written for the plugin, and how well it agrees with the model it was made of."""
+    """The files for the plugin, and how well the model agrees with its source."""
 
     model: Path
     stack: Path | None
     """The raster that the plugin reads; None without an event."""
     channels: tuple[str, ...]
-    """The raster's bands."""
+    """The bands of the raster."""
     tile_px: int
     threshold: float
     megabytes: float
     difference: float
-    """Largest difference in probability from what `predict` gives for a window."""
+    """Largest difference in probability from `predict`, over a window."""
 
 
 @dataclass(frozen=True, slots=True)
 class ImportSummary:
-    """What `import_weights` wrote."""
+    """The result of `import_weights`."""
 
     model: Path
     megabytes: float
@@ -97,7 +97,14 @@ def list_weights(progress: Progress = silent) -> WeightsList:
 
 
 def show_weights(name: str, progress: Progress = silent) -> Weights:
-    """Describe one model: a name that `list_weights` gives, or the path of an ONNX file.
+    """Describe one model.
+
+    Args:
+        name: a name that `list_weights` gives, or the path of an ONNX file.
+        progress: called with each step and the share done.
+
+    Returns:
+        The model and its card.
 
     Raises:
         ModelError: there is no such model, or it cannot be loaded.
@@ -109,10 +116,10 @@ def show_weights(name: str, progress: Progress = silent) -> Weights:
 
 
 def write_card(config: CardConfig, progress: Progress = silent) -> CardSummary:
-    """Write a model file with another card; the network stays as it is.
+    """Write a model file with another card. The network stays as it is.
 
     Args:
-        config: what is wanted.
+        config: the options.
         progress: called with each step and the share done.
 
     Returns:
@@ -141,10 +148,10 @@ def write_card(config: CardConfig, progress: Progress = silent) -> CardSummary:
 
 
 def write_qgis_model(config: QgisModelConfig, progress: Progress = silent) -> QgisModelSummary:
-    """Write a model with one input for the QGIS plugin Deepness, and with an event the raster that it reads.
+    """Write a model with one input for the QGIS plugin Deepness. With an event, also write the raster that it reads.
 
     Args:
-        config: what is wanted.
+        config: the options.
         progress: called with each step and the share done.
 
     Returns:
@@ -173,7 +180,7 @@ def write_qgis_model(config: QgisModelConfig, progress: Progress = silent) -> Qg
         difference = largest_difference(engine, temporary)
         if not difference <= PARITY:
             raise ModelError(
-                f"the model for Deepness differs from its source by {difference:.2g}, over {PARITY:g}; not written"
+                f"the model for Deepness differs from its source by {difference:.2g}, more than {PARITY:g}; not written"
             )
     stack = write_event_stack(event, card, config.out.stem) if event else None
     megabytes = config.out.stat().st_size / 1e6
@@ -181,12 +188,12 @@ def write_qgis_model(config: QgisModelConfig, progress: Progress = silent) -> Qg
 
 
 def import_weights(config: ImportConfig, progress: Progress = silent) -> ImportSummary:
-    """Make a model of a checkpoint that the authors of the paper published.
+    """Make a model from a checkpoint that the authors of the paper published.
 
-    No code in the checkpoint is run, and nothing is written unless ONNX Runtime and torch agree.
+    No code in the checkpoint is run. Nothing is written unless ONNX Runtime and torch agree.
 
     Args:
-        config: what is wanted.
+        config: the options.
         progress: called with each step and the share done.
 
     Returns:
@@ -218,10 +225,10 @@ def import_weights(config: ImportConfig, progress: Progress = silent) -> ImportS
         training_data=_provenance(checkpoint, source),
         scores={f"reported_{name}": score for name, score in source.scores.items()},
         limits=(
-            "Imported from a checkpoint of others. The scores are those that the checkpoint reports for its own "
-            "validation. This program has not measured any."
+            "Imported from a checkpoint of others. The checkpoint reports these scores for its own validation. "
+            "This program has not measured them."
         ),
-        licence="not stated in the checkpoint; ask whoever published it before you pass the file on",
+        licence="not stated in the checkpoint; ask its publisher before you pass the file on",
     )
     model = SelfContained(NORMALISATIONS["released"](), source.network).eval()
     difference = write_checked(model, card, out, progress)
@@ -229,15 +236,19 @@ def import_weights(config: ImportConfig, progress: Progress = silent) -> ImportS
 
 
 def resolve_bands(recorded: Any, channels: int, names: str | None = None) -> tuple[str, ...]:
-    """Return the names of the channels of an image.
+    """Return the names of the channels that a network reads.
 
     Args:
-        recorded: what the checkpoint tells of them: names, indices, their number, or None.
-        channels: how many the network reads.
-        names: comma-separated names that the user gives; they come first.
+        recorded: the bands that the checkpoint records: names, indices, their number, or None.
+        channels: number of channels that the network reads.
+        names: comma-separated names from the user; they replace the record.
+
+    Returns:
+        The names, in the order of the channels.
 
     Raises:
-        InputError: the names given do not suit the network, or none are given and the checkpoint is not clear.
+        InputError: the names from the user do not suit the network, or there are no such names and the record is not
+            clear.
     """
     if names is not None:
         bands = tuple(band_name(name, "--bands") for name in names.split(","))
@@ -251,21 +262,21 @@ def resolve_bands(recorded: Any, channels: int, names: str | None = None) -> tup
         return BANDS
     told = "nothing" if recorded is None else str(recorded)[:80]
     raise InputError(
-        f"which {channels} bands the checkpoint reads is not clear (it tells {told}); name them in their order "
+        f"it is not clear which {channels} bands the checkpoint reads (it records {told}); name them in their order "
         f"with --bands, such as --bands B04,B03,B02 (known: {', '.join(BANDS)})"
     )
 
 
 def _is_all(recorded: Any) -> bool:
-    """Tell whether a record for twelve channels means all bands as they come: no names, no other order."""
+    """Return whether a record for twelve channels means all bands in their usual order."""
     if isinstance(recorded, list | tuple):
-        # Indices in order are the same twelve, whatever they count from.
+        # Twelve indices in rising order are all bands, whether they count from 0 or from 1.
         return all(isinstance(index, int) for index in recorded) and list(recorded) == sorted(set(recorded))
     return recorded is None or isinstance(recorded, int)
 
 
 def _named(recorded: Any) -> tuple[str, ...]:
-    """Return the names of bands that the checkpoint records, none if there is any other among them."""
+    """Return the band names that the checkpoint records; empty if it records anything else."""
     entries = recorded.split(",") if isinstance(recorded, str) else recorded
     if not isinstance(entries, list | tuple) or not all(isinstance(entry, str) for entry in entries):
         return ()
@@ -283,12 +294,12 @@ def _threshold(source: "Checkpoint") -> float:
     if isinstance(threshold, int | float) and 0 < threshold <= 1:
         return float(threshold)
     raise InputError(
-        f"the checkpoint's threshold {str(threshold)[:80]} is no probability above 0 and up to 1; "
+        f"the checkpoint's threshold {str(threshold)[:80]} is not a probability above 0 and at most 1; "
         "give one with --threshold, such as 0.5"
     )
 
 
 def _provenance(checkpoint: Path, source: "Checkpoint") -> str:
-    """Say what is known of where the weights come from."""
+    """Return what is known about the origin of the weights."""
     epoch = "" if source.epoch is None else f", epoch {source.epoch}"
     return f"not stated in the checkpoint ({checkpoint.name}{epoch}, SHA-256 {sha256_of(checkpoint)})"
