@@ -1,4 +1,4 @@
-"""An update that is interrupted while it takes its place is read whole, and completed by the next command that writes."""
+"""An interrupted update is read whole from both of its places; the next command that writes completes it."""
 
 import json
 import shutil

@@ -34,7 +34,6 @@ from landslide_cli.errors import InputError
 from landslide_cli.event.folder import Event
 from landslide_cli.geo import grids
 from landslide_cli.geo.bands import Unseen
-from landslide_cli.imagery import load
 from landslide_cli.training.tiles_index import LANDSLIDE, UNKNOWN, TrainingSet, Windows
 from landslide_cli.workflows.fetch import fetch
 from landslide_cli.workflows.prepare import prepare
@@ -64,7 +63,7 @@ def test_pixels_whose_centre_lies_in_a_landslide_are_burned(config: PrepareConfi
 def test_the_mask_is_the_same_however_it_is_cut(config: PrepareConfig, monkeypatch: pytest.MonkeyPatch) -> None:
     prepare(config)
     whole = read(config.out / "masks" / "haiti.tif")
-    monkeypatch.setattr(load, "BLOCK_PX", 37)
+    monkeypatch.setattr(grids, "BLOCK_PX", 37)
     prepare(replace(config, overwrite=True))
     assert np.array_equal(read(config.out / "masks" / "haiti.tif"), whole)
 
@@ -88,7 +87,7 @@ def test_other_changes_are_kept_beside_the_landslides(
     # Pixels of 20 m, the rightmost of which nobody looked at.
     given[:, -10:] = -9
     changes = write_changes(tmp_path / "changes.tif", config.events[0], given, pixel=20.0, nodata=-9)
-    monkeypatch.setattr(load, "BLOCK_PX", 37)
+    monkeypatch.setattr(grids, "BLOCK_PX", 37)
     summary = prepare(replace(config, changes=(changes,), overwrite=True))
     mask = read(config.out / "masks" / "haiti.tif")
     expected = np.where(given < 0, 0, given).repeat(2, axis=0).repeat(2, axis=1)
@@ -222,7 +221,7 @@ def test_scenes_of_another_version_or_grid_are_refused(config: PrepareConfig) ->
         prepare(config)
     record = event / "event.json"
     record.write_text(record.read_text().replace('"unseen":', '"clear":'))
-    with pytest.raises(InputError, match="fetched by another version"):
+    with pytest.raises(InputError, match=r"unseen: Field required.*; fetch the event again"):
         prepare(config)
 
 
