@@ -251,9 +251,9 @@ def test_the_paper_s_inventory_of_mesetas_on_images_of_its_place(shared_data: Pa
     event = tmp_path / "mesetas"
     fetch(
         FetchConfig(
-            out=event, event_date="2019-12-24", aoi_from=str(inventory), pre=(str(tmp_path / "pre"),), post=(str(tmp_path / "post"),),
-            no_dem=True,
-        )
+            out=event, event_date="2019-12-24", aoi_from=str(inventory), pre=(str(tmp_path / "pre"),),
+            post=(str(tmp_path / "post"),), no_dem=True,
+        )  # fmt: skip
     )  # fmt: skip
     summary = prepare(PrepareConfig(tmp_path / "set", (event,), (inventory,), halve=("mesetas",)))
     landslides = summary.events[0]["landslides"]
