@@ -1,4 +1,4 @@
-"""Dates: of the event, and of what the program writes."""
+"""Parse and check dates, and give the time and the software version for records."""
 
 from datetime import UTC, date, datetime
 from typing import Final
@@ -11,12 +11,12 @@ FIRST_DAY: Final = date(2015, 6, 23)
 
 
 def software() -> str:
-    """Return the name and version of the program, as records state it."""
+    """Return the name and version of the program for records."""
     return f"landslide {__version__}"
 
 
 def now() -> str:
-    """Return the current time in UTC, as STAC writes it."""
+    """Return the current time in UTC, in the format of STAC."""
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 

@@ -1,4 +1,4 @@
-"""The event folder: `event.json`, a STAC Item that states where everything came from, and the files that it lists."""
+"""The event folder: the files of an event and `event.json`, a STAC Item that lists them and records their origin."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -51,7 +51,7 @@ class Event:
     def open(cls, folder: str | PathLike[str]) -> "Event":
         """Read the event in `folder`; nothing is written.
 
-        If a kill interrupted an update at its last step, this is the new version, read from both of its places.
+        If a kill interrupted an update at its last step, the result is the new version, read from both of its places.
 
         Args:
             folder: the event folder.
@@ -87,11 +87,11 @@ class Event:
         return event
 
     def path(self, product: str) -> Path:
-        """Return the path of `product` (a key of `PRODUCTS`), also before it is made."""
+        """Return the path of `product` (a key of `PRODUCTS`), even if the file does not exist yet."""
         return current_file(self.folder, PRODUCTS[product].file)
 
     def has(self, product: str) -> bool:
-        """Tell whether the record lists `product` and the file is there."""
+        """Return whether the record lists `product` and the file exists."""
         return product in self.item["assets"] and self.path(product).exists()
 
     @property
@@ -138,7 +138,7 @@ class Event:
 
     @property
     def predecessor(self) -> Path | None:
-        """The folder of the version before, if there is one and it is still kept."""
+        """The folder of the previous version; None if there is none, or if it is no longer kept."""
         links = [link["href"] for link in self.item["links"] if link["rel"] == "predecessor-version"]
         folder = (self.folder / links[0]).parent if links else None
         return folder if folder and (folder / ITEM).exists() else None
@@ -197,18 +197,18 @@ class Event:
         return geopandas.read_file(self.path("geopackage"), layer=name)
 
     def files(self) -> list[Path]:
-        """Return the files that the record lists and that are there, relative to the folder."""
+        """Return the files that the record lists and that exist, relative to the folder."""
         return asset_files(self.folder, self.item)
 
     def after(self, version: int) -> "Event":
-        """Return the event as the version that follows `version`, 0 for none; nothing is written."""
+        """Return the event as the version after `version` (0: the first version); nothing is written."""
         links = [link for link in self.item["links"] if link["rel"] != "predecessor-version"]
         if version:
             links.append(_link("predecessor-version", f"./{VERSIONS}/{version}/{ITEM}", version))
         return Event(self.folder, {**self.item, **_numbered(self.item, version + 1), "links": links})
 
     def kept(self, folder: Path) -> "Event":
-        """Return the event as it is recorded in `folder`, where it is kept as an earlier version."""
+        """Return the event as an earlier version that is kept in `folder`; nothing is written."""
         links = [link for link in self.item["links"] if link["rel"] != "predecessor-version"]
         links.append({"rel": "latest-version", "href": f"../../{ITEM}", "type": "application/geo+json"})
         if self.version > 1:
@@ -217,16 +217,16 @@ class Event:
         return Event(folder, {**self.item, **_numbered(self.item, self.version), "id": identifier, "links": links})
 
     def dates(self, side: str) -> str | None:
-        """Return the acquisition date (ISO) of the `pre` or `post` side; `first/last` where they differ."""
+        """Return the acquisition date (ISO) of the `pre` or `post` side; `first/last` if there are several dates."""
         days = sorted({s["datetime"][:10] for s in self.scenes if s["side"] == side and s["datetime"]})
         return "/".join(dict.fromkeys((days[0], days[-1]))) if days else None
 
     @property
     def fetched(self) -> FetchRecord:
-        """What `fetch` recorded.
+        """The record of `fetch`.
 
         Raises:
-            InputError: the record lacks it.
+            InputError: there is no record of `fetch`.
         """
         if (record := read_step(self.item, FetchRecord)) is None:
             raise InputError(f"{self.folder / ITEM} does not record how the event was fetched; fetch the event again")
@@ -234,17 +234,17 @@ class Event:
 
     @property
     def predicted(self) -> PredictRecord | None:
-        """What `predict` recorded; None if it did not run."""
+        """The record of `predict`; None if it did not run."""
         return read_step(self.item, PredictRecord)
 
     @property
     def vectorized(self) -> VectorizeRecord | None:
-        """What `vectorize` recorded; None if it did not run."""
+        """The record of `vectorize`; None if it did not run."""
         return read_step(self.item, VectorizeRecord)
 
     @property
     def mapped(self) -> tuple[PredictRecord, VectorizeRecord]:
-        """What `predict` and `vectorize` recorded, of an event that has a map.
+        """The records of `predict` and `vectorize` of an event with a map.
 
         Raises:
             InputError: one of them did not run.
@@ -262,16 +262,16 @@ class Event:
     ) -> "Event":
         """Write into `event.json` what a step made.
 
-        Products that this step made before and has not made now, and products of later steps, are removed from the
-        record and from the disk.
+        Products that are out of date are removed from the record and from the disk. These are the products of later
+        steps, and the products of this step that it has not made again.
 
         Args:
-            step: what to remember of the step.
-            products: keys of `PRODUCTS` that it made.
+            step: the record of the step.
+            products: keys of `PRODUCTS` that the step made.
             others: files that only some events have, by the key of their asset.
 
         Returns:
-            The event as it is recorded now.
+            The event with the new record.
         """
         name = step.STEP
         order = {"fetch": FETCHED, "predict": PREDICTED, "vectorize": VECTORIZED}
@@ -297,7 +297,7 @@ class Event:
         return event
 
     def add(self, key: str, product: Product) -> "Event":
-        """Write into `event.json` that there is one more product: none that a workflow needs; a new fetch drops it."""
+        """Add a product that no workflow needs to `event.json`. A new fetch removes it."""
         assets = {**self.item["assets"], key: _asset(product, self.bands)}
         event = Event(self.folder, described({**self.item, "assets": assets}))
         event.save()
@@ -310,7 +310,7 @@ class Event:
 
 
 def open_to_write(folder: Path) -> Event:
-    """Open the event in `folder` to write into it: an update that a kill interrupted is completed first.
+    """Open the event in `folder` to write into it. An interrupted update is completed first.
 
     Args:
         folder: the event folder.
@@ -340,7 +340,7 @@ def new_event(
     """Describe an event as a STAC Item; nothing is written.
 
     Args:
-        folder: where the event lies.
+        folder: the event folder.
         aoi: area of interest, EPSG:4326.
         event_date: ISO date.
         bands: channels of the images.
@@ -348,6 +348,9 @@ def new_event(
         crs: authority code of the grid, such as `EPSG:32618`.
         shape_px: height and width of the grid.
         transform: the six numbers of the grid's affine transformation, row by row.
+
+    Returns:
+        The event, without assets.
     """
     times = sorted(s["datetime"] for s in scenes if s["datetime"])
     day = (f"{event_date}T00:00:00Z", f"{event_date}T23:59:59Z")
@@ -369,7 +372,7 @@ def new_event(
     item = {
         "type": "Feature",
         "stac_version": STAC_VERSION,
-        # `described` adds those that are used.
+        # `described` adds the extensions that are used.
         "stac_extensions": [],
         "id": folder.absolute().name,
         "geometry": mapping(geometry),
@@ -397,6 +400,6 @@ def _asset(product: Product, image_bands: tuple[str, ...]) -> dict[str, Any]:
     if product.raster:
         asset |= raster_fields(product.raster, image_bands)
     elif product.media_type in _GEOGRAPHIC:
-        # Not in the CRS of the event, which stands for all assets that say nothing.
+        # An asset without a code of its own is in the CRS of the event.
         asset["proj:code"] = WGS84
     return asset

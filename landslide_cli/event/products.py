@@ -1,4 +1,4 @@
-"""Every file of an event folder: its name, title, media type and roles, and what a raster holds."""
+"""The files of an event folder: name, title, media type and roles, and the content of rasters."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from landslide_cli.event.stac import Raster
 from landslide_cli.geo.bands import NODATA, NOT_ANALYSED, TERRAIN_BANDS
 
 DEEPNESS: Final = "deepness"
-"""Folder below an event with rasters for the QGIS plugin of that name; a new fetch removes it."""
+"""Folder below an event with rasters for the QGIS plugin Deepness. A new fetch removes it."""
 
 _COG = "image/tiff; application=geotiff; profile=cloud-optimized"
 _IMAGE = Raster("uint16", NODATA)
@@ -23,7 +23,7 @@ class Product:
     media_type: str
     roles: tuple[str, ...]
     raster: Raster | None = None
-    """What is in it, if it is a raster."""
+    """Content of the file, if it is a raster."""
 
 
 PRODUCTS: Final[Mapping[str, Product]] = {
@@ -45,7 +45,7 @@ PRODUCTS: Final[Mapping[str, Product]] = {
     ),
     "sources": Product(
         "sources.tif",
-        "The scene of each pixel before and after, or why none shows the ground",
+        "Scene of each pixel before and after the event, or the reason why no scene shows the ground",
         _COG,
         ("data-mask",),
         Raster("uint8", None, ("pre", "post")),
@@ -65,23 +65,23 @@ PRODUCTS: Final[Mapping[str, Product]] = {
     ),
     "geopackage": Product(
         "landslides.gpkg",
-        "Landslides, what was not analysed, AOI and image footprints, in the event's CRS",
+        "Landslides, ground that was not analysed, AOI and image footprints, in the event's CRS",
         "application/geopackage+sqlite3",
         ("data",),
     ),
     "landslides_style": Product("landslides.qml", "How QGIS draws the landslides", "application/xml", ("metadata",)),
     "not_analysed_style": Product(
-        "not_analysed.qml", "How QGIS draws what was not analysed", "application/xml", ("metadata",)
+        "not_analysed.qml", "How QGIS draws ground that was not analysed", "application/xml", ("metadata",)
     ),
     "changes": Product(
         "changes.geojson",
-        "What became of the landslides of the version before, WGS 84",
+        "Changes of the landslides since the previous version, WGS 84",
         "application/geo+json",
         ("data",),
     ),
     "changes_style": Product("changes.qml", "How QGIS draws the changes", "application/xml", ("metadata",)),
-    "project": Product("map.qgz", "QGIS project over the files of this event", "application/zip", ("overview",)),
-    "report": Product("report.html", "Report, to be opened in a browser", "text/html", ("overview",)),
+    "project": Product("map.qgz", "QGIS project with the files of this event", "application/zip", ("overview",)),
+    "report": Product("report.html", "Report to open in a browser", "text/html", ("overview",)),
     "sheet": Product("map.pdf", "Map sheet to print, A3", "application/pdf", ("overview",)),
     "flatgeobuf": Product("landslides.fgb", "Landslides, WGS 84, FlatGeobuf", "application/flatgeobuf", ("data",)),
     "geoparquet": Product(
@@ -91,7 +91,7 @@ PRODUCTS: Final[Mapping[str, Product]] = {
         "landslides.shp.zip", "Landslides in the event's CRS, zipped shapefile", "application/zip", ("data",)
     ),
     "kml": Product("landslides.kml", "Landslides, WGS 84, KML", "application/vnd.google-earth.kml+xml", ("data",)),
-    "csv": Product("landslides.csv", "A point inside of each landslide, WGS 84", "text/csv", ("data",)),
+    "csv": Product("landslides.csv", "One point inside each landslide, WGS 84", "text/csv", ("data",)),
     "cems": Product("cems.gpkg", "Layers of Copernicus EMS Rapid Mapping", "application/geopackage+sqlite3", ("data",)),
 }
 """Every file of an event, by the key of its STAC asset."""

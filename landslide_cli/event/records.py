@@ -1,4 +1,4 @@
-"""What `event.json` holds, as types: the record of each step, and the parts of the STAC Item that the program reads."""
+"""Types for `event.json`: the record of each step, and the parts of the STAC Item that the program reads."""
 
 import json
 from collections.abc import Mapping
@@ -13,11 +13,11 @@ from landslide_cli.event.dates import now, software
 from landslide_cli.geo.bands import BANDS, Side
 
 STEPS: Final = "landslide:steps"
-"""Property of the STAC Item with the record of each step, by its name."""
+"""Property of the STAC Item that holds the record of each step, by the name of the step."""
 
 
 class StepRecord(Protocol):
-    """What every step records."""
+    """The fields that the record of every step has."""
 
     STEP: ClassVar[str]
     """Name of the step."""
@@ -34,7 +34,7 @@ class StepRecord(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SceneFile:
-    """One scene that `fetch --all-scenes` kept as files of its own."""
+    """One scene that `fetch --all-scenes` kept in separate files."""
 
     side: Side
     id: str
@@ -46,7 +46,7 @@ class SceneFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FetchRecord:
-    """What `fetch` did."""
+    """The record of `fetch`."""
 
     STEP: ClassVar[str] = "fetch"
     software: str = field(default_factory=software)
@@ -54,9 +54,9 @@ class FetchRecord:
     parameters: Mapping[str, Any]
     """The options that the content of the event depends on, see `FetchConfig.parameters`."""
     clear_percent: float
-    """Percent of the AOI whose ground is seen on both dates."""
+    """Percent of the AOI where the ground is seen on both dates."""
     unseen_percent: Mapping[str, float]
-    """Percent of the AOI whose ground is not seen, by reason."""
+    """Percent of the AOI where the ground is not seen, by reason."""
     unseen_codes: Mapping[str, str]
     """Reason of each code in `sources.tif`."""
     area_km2: float
@@ -73,7 +73,7 @@ class FetchRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PredictOptions:
-    """What a map of probability and its threshold depend on, beside the images."""
+    """The options that a map of probability and its threshold depend on, besides the images."""
 
     model: str
     model_version: str = ""
@@ -92,13 +92,13 @@ class PredictOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PredictRecord(PredictOptions):
-    """What `predict` did."""
+    """The record of `predict`."""
 
     STEP: ClassVar[str] = "predict"
     software: str = field(default_factory=software)
     datetime: str = field(default_factory=now)
     provider: str = ""
-    """What the model ran on."""
+    """The engine that ran the model."""
     blank_bands: tuple[str, ...] = ()
     """Bands that the model reads and the images lack."""
     training_data: str = ""
@@ -107,13 +107,13 @@ class PredictRecord(PredictOptions):
     analysed_percent: float = 0.0
     """Percent of the event's grid that was analysed."""
     landslide_percent: float = 0.0
-    """Percent of what was analysed that reaches the threshold."""
+    """Percent of the analysed pixels that reach the threshold."""
     seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutlineOptions:
-    """What the outlines depend on, beside the map of probability."""
+    """The options that the outlines depend on, besides the map of probability."""
 
     threshold: float
     min_area_m2: float
@@ -128,20 +128,20 @@ class OutlineOptions:
 
 
 class ChangesRecord(TypedDict):
-    """How a map differs from the version before."""
+    """The differences between a map and its previous version."""
 
     since: int
-    """Number of that version."""
+    """Number of the previous version."""
     counts: dict[str, int]
-    """Landslides by kind of change."""
+    """Number of landslides by kind of change."""
     areas_m2: dict[str, float]
     differences: dict[str, tuple[Any, Any]]
-    """Options in which the two maps differ, with both values."""
+    """Options that differ between the two maps, with both values."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VectorizeRecord(OutlineOptions):
-    """What `vectorize` did."""
+    """The record of `vectorize`."""
 
     STEP: ClassVar[str] = "vectorize"
     software: str = field(default_factory=software)
@@ -199,7 +199,7 @@ class _Link(TypedDict):
 
 
 class _Item(TypedDict):
-    """What of a STAC Item the program relies on; other fields are kept and not looked at."""
+    """The fields of a STAC Item that the program reads. Other fields are kept as they are."""
 
     id: str
     geometry: dict[str, Any]
@@ -212,13 +212,13 @@ Step = TypeVar("Step", bound=StepRecord)
 
 
 def check_item(item: object) -> None:
-    """Check that the record of an event has all that the program reads, each of its type.
+    """Check that the record of an event has all fields that the program reads, with the right types.
 
     Args:
-        item: what `event.json` holds.
+        item: the content of `event.json`.
 
     Raises:
-        ValueError: a field is missing or of another type; the message names the first.
+        ValueError: a field is missing or has another type; the message names the first such field.
     """
     _validated(_Item, item)
 
@@ -234,14 +234,14 @@ def read_step(item: Mapping[str, Any], kind: type[Step]) -> Step | None:
         The record; None if the step did not run.
 
     Raises:
-        ValueError: a field is missing or of another type; the message names the first.
+        ValueError: a field is missing or has another type; the message names the first such field.
     """
     recorded = item["properties"].get(STEPS, {}).get(kind.STEP)
     return None if recorded is None else _validated(kind, recorded)
 
 
 def same_options(record: PredictRecord | VectorizeRecord | None, options: PredictOptions | OutlineOptions) -> bool:
-    """Return whether a step was recorded with these very options."""
+    """Return whether a step was recorded with exactly these options."""
     return record is not None and all(
         getattr(record, option.name) == getattr(options, option.name) for option in fields(options)
     )

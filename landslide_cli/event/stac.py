@@ -1,4 +1,4 @@
-"""What an event's record says to other programs: the fields of STAC 1.1 and of its extensions. Nothing is read."""
+"""The fields of STAC 1.1 and its extensions in the record of an event, for other programs."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,23 +19,26 @@ LABELS: Final = "landslides"
 
 @dataclass(frozen=True, slots=True)
 class Raster:
-    """What is in a raster of an event."""
+    """The content of a raster of an event."""
 
     dtype: str
     nodata: float | str | None = None
     """A number, or `nan`."""
     bands: tuple[str, ...] = ()
-    """None where they are those of the event's images."""
+    """Names of the bands; empty if they are the bands of the event's images."""
     units: tuple[str, ...] = ()
-    """One for each band; none where the values are codes, or have no unit."""
+    """Unit of each band; empty if the values are codes or have no unit."""
 
 
 def raster_fields(raster: Raster, image_bands: Sequence[str]) -> dict[str, Any]:
-    """Return the fields of the asset of a raster, on the event's grid.
+    """Describe a raster on the event's grid.
 
     Args:
-        raster: what is in it.
-        image_bands: of the event.
+        raster: the content of the raster.
+        image_bands: the bands of the event's images.
+
+    Returns:
+        The fields of its asset.
     """
     fields: dict[str, Any] = {
         "data_type": raster.dtype,
@@ -55,16 +58,20 @@ def raster_fields(raster: Raster, image_bands: Sequence[str]) -> dict[str, Any]:
 
 
 def described(item: Mapping[str, Any]) -> dict[str, Any]:
-    """Return an event's item with the extensions that it uses, and with what they ask of it as a whole.
+    """Add the extensions that an event's item uses, and the properties that they ask for.
 
-    Whoever adds an extension of another kind keeps it.
+    Args:
+        item: the STAC Item of an event.
+
+    Returns:
+        The new item. Extensions that other programs added are kept.
     """
     assets = item["assets"]
     extensions = [PROJECTION, PROCESSING]
     if any("raster:sampling" in asset for asset in assets.values()):
         extensions += [RASTER, EO]
     properties = {key: value for key, value in item["properties"].items() if not key.startswith("label:")}
-    # What the versions of the projection extension before 2.0 called it.
+    # The name of `proj:code` before version 2.0 of the projection extension.
     properties.pop("proj:epsg", None)
     if LABELS in assets:
         extensions.append(LABEL)
@@ -77,7 +84,7 @@ def described(item: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _label(properties: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what the label extension asks for: the landslides are labels of the images."""
+    """Return the properties that the label extension asks for: the landslides are labels of the images."""
     model = properties["landslide:steps"].get("predict", {}).get("model", "a model")
     return {
         "label:type": "vector",
@@ -86,6 +93,6 @@ def _label(properties: Mapping[str, Any]) -> dict[str, Any]:
         "label:properties": ["confidence"],
         "label:classes": [{"name": "landslide", "classes": ["landslide"]}],
         "label:description": f"Outlines of landslides, mapped by {model}; not checked by a person. Each feature is a "
-        "landslide; its confidence is the mean calibrated probability. Of the ground in the asset not_analysed nothing "
-        "is known.",
+        "landslide; its confidence is the mean calibrated probability. Nothing is known "
+        "about the ground in the asset not_analysed.",
     }

@@ -1,4 +1,4 @@
-"""Versions of a map: the new one is made apart, then takes the place of the earlier one, which is kept."""
+"""Versions of a map: a new version is made in its own folder, then replaces the earlier version, which is kept."""
 
 from dataclasses import dataclass
 from filecmp import cmp
@@ -12,7 +12,7 @@ from landslide_cli.event.records import STEPS, ChangesRecord
 from landslide_cli.files import atomic, link, remove, writing
 
 UPDATE: Final = ".update"
-"""Folder below the event in which its next version is made. What it holds after a kill is used by the next run."""
+"""Folder below the event in which its next version is made. After a kill, the next run reuses its files."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,11 +29,11 @@ class Version:
     area_m2: float
     post_dates: str | None
     changes: ChangesRecord | None
-    """Against the version before."""
+    """Changes since the previous version."""
 
 
 def versions(event: Event) -> list[Version]:
-    """Return the versions of an event's map, the newest first: the event itself, if it is mapped, and those kept."""
+    """Return the versions of an event's map, the newest first: the event itself, if it is mapped, and kept versions."""
     folders = [event.folder / VERSIONS / str(number) for number in range(event.version - 1, 0, -1)]
     all_of_them = [event, *(Event.open(folder) for folder in folders if (folder / ITEM).exists())]
     return [_described(one) for one in all_of_them if one.has("landslides")]
@@ -55,17 +55,24 @@ def _described(event: Event) -> Version:
 
 
 def place_of_next(event: Event) -> Path:
-    """Return the folder in which the next version of an event is made; it bears the event's name."""
+    """Return the folder in which the next version of an event is made. It has the event's name."""
     return event.folder / UPDATE / event.folder.absolute().name
 
 
 def drop_next(event: Event) -> None:
-    """Forget what was made of a next version."""
+    """Remove the files of an unfinished next version."""
     remove(event.folder / UPDATE)
 
 
 def start_next(event: Event, *, with_prediction: bool) -> Event:
-    """Begin the next version of an event from the images that it has, and its map of probability if wanted.
+    """Begin the next version of an event with the same images.
+
+    Args:
+        event: the current version.
+        with_prediction: whether to keep the map of probability, too.
+
+    Returns:
+        The next version, in a folder of its own.
 
     Raises:
         OutputError: the folder cannot be written.
@@ -77,7 +84,7 @@ def start_next(event: Event, *, with_prediction: bool) -> Event:
     item = {
         **event.item,
         "properties": {**event.properties, STEPS: {step: done[step] for step in steps}},
-        # What is no product of every event is the file of a single scene.
+        # Assets that are not in `PRODUCTS` are files of single scenes.
         "assets": {k: v for k, v in event.item["assets"].items() if k in products or k not in PRODUCTS},
     }
     begun = Event(place_of_next(event), item).after(event.version)
@@ -89,9 +96,16 @@ def start_next(event: Event, *, with_prediction: bool) -> Event:
 
 
 def finish_next(event: Event, begun: Event) -> Event:
-    """Keep an event as it is among its versions, and put the next one, which is complete, in its place.
+    """Keep the current version of an event, and put the next version in its place.
 
-    A kill leaves the event as it was, or an update that the next writing command completes.
+    A kill leaves the event as it was, or leaves an update that the next writing command completes.
+
+    Args:
+        event: the current version.
+        begun: the next version, complete.
+
+    Returns:
+        The event in its new version.
 
     Raises:
         OutputError: the folder cannot be written.
@@ -107,7 +121,7 @@ def finish_next(event: Event, begun: Event) -> Event:
 
 
 def _share(earlier: Path, later: Path) -> None:
-    """Keep one file on the disk where two are equal."""
+    """If two files are equal, keep one copy on the disk."""
     if not (earlier.exists() and later.exists()) or earlier.samefile(later) or not cmp(earlier, later, shallow=False):
         return
     with atomic(later) as temporary:
@@ -115,13 +129,13 @@ def _share(earlier: Path, later: Path) -> None:
 
 
 def _keep(event: Event) -> None:
-    """Write the files of an event once more as one of its versions: as links, which take no room."""
+    """Keep the files of an event as one of its versions, as links, which take no disk space."""
     folder = event.folder / VERSIONS / str(event.version)
     part = folder.with_name(f".part-{folder.name}")
     remove(part)
     for file in event.files():
         link(event.folder / file, part / file)
     event.kept(part).save()
-    # What may be there is what an earlier attempt, killed before its last step, kept of this very version.
+    # An attempt that was killed before its last step can have left this version.
     remove(folder)
     part.replace(folder)
