@@ -1,4 +1,4 @@
-"""What an event folder has already, held against what a source would give: nothing is read twice for nothing."""
+"""Compare an event folder with a source, so that files that are the same are not read again."""
 
 import json
 
@@ -15,13 +15,13 @@ from landslide_cli.imagery.sources import Block, Source
 
 
 def has_new_scene(source: Source, event: Event) -> bool:
-    """Tell whether a source would use a scene that the event was made without."""
+    """Return whether a source would use a scene that the event does not have."""
     used = {(scene["side"], scene["id"]) for scene in event.scenes}
     return any((side, scene["id"]) not in used for side in SIDES for scene in source.scenes(side))
 
 
 def same_images(source: Source, event: Event) -> bool:
-    """Tell whether a source would give the event the very files that it has."""
+    """Return whether a source would give exactly the files that the event has."""
     aoi = set_precision(source.aoi.geometry, 1e-7)
     return (
         all(same_side(source, event, side) for side in SIDES)
@@ -32,7 +32,7 @@ def same_images(source: Source, event: Event) -> bool:
 
 
 def _same_grid(source: Source, event: Event) -> bool:
-    """Whether an event lies on the grid of a source, and was read from a catalog by this version of the program."""
+    """Return whether an event has the grid of a source, and was read from a catalog by this version of the program."""
     grid, there = source.geobox, event.properties
     return (
         source.resumable
@@ -43,7 +43,7 @@ def _same_grid(source: Source, event: Event) -> bool:
 
 
 def same_side(source: Source, event: Event, side: Side) -> bool:
-    """Whether an event shows on one side, pixel by pixel, what a source would read again."""
+    """Return whether one side of an event has exactly the pixels that a source would read."""
     fetched = event.fetched
     return (
         _same_grid(source, event)
@@ -55,12 +55,12 @@ def same_side(source: Source, event: Event, side: Side) -> bool:
 
 
 def same_terrain(source: Source, event: Event) -> bool:
-    """Whether an event has the terrain that a source would read again."""
+    """Return whether an event has the terrain that a source would read."""
     return _same_grid(source, event) and source.elevation == event.fetched.elevation
 
 
 def read_again(event: Event, side: Side, block: GeoBox) -> Block:
-    """Read a block of an event that has it already."""
+    """Read a block from the files of an event instead of from the source."""
     with rasterio.open(event.path(side)) as image, rasterio.open(event.path("sources")) as sources:
         window = from_bounds(*block.boundingbox, transform=image.transform).round_offsets().round_lengths()
         return image.read(window=window), sources.read(1 + SIDES.index(side), window=window)

@@ -1,4 +1,4 @@
-"""The scenes of an event: found in a catalog, rated over the AOI, ranked and chosen."""
+"""Find the scenes of an event in a catalog, rate them over the AOI, rank them and choose."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -32,12 +32,12 @@ from landslide_cli.progress import Progress
 log = logging.getLogger(__name__)
 
 OVERVIEW_PX = 512
-"""Side of the grid on which scenes are rated: overviews of the classification are enough, and cheap to read."""
+"""Side in pixels of the grid on which scenes are rated. Overviews of the classification are cheap to read."""
 
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """What was found for an event, and what of it is used."""
+    """The scenes found for an event, and the scenes used."""
 
     catalog: catalogs.Catalog
     aoi: AOI
@@ -45,14 +45,14 @@ class Selection:
     ranked: Mapping[Side, Sequence[Ranked]]
     """All scenes of each side, the best first."""
     chosen: Mapping[Side, Sequence[Scene]]
-    """Those used, in the order in which they fill the image."""
+    """The scenes used, in the order in which they fill the image."""
 
 
 def event_moment(config: SearchConfig) -> datetime:
-    """Return the time of the event in UTC; noon of its day if only the day is known.
+    """Return the time of the event in UTC; noon if only the day is known.
 
     Args:
-        config: what is wanted.
+        config: the options.
 
     Returns:
         The time, with its zone.
@@ -72,7 +72,7 @@ def wanted_aoi(config: SearchConfig) -> AOI | None:
     """Return the area that the user asks for.
 
     Args:
-        config: what is wanted.
+        config: the options.
 
     Returns:
         The area; None if the extent of the images decides.
@@ -88,10 +88,14 @@ def wanted_aoi(config: SearchConfig) -> AOI | None:
 
 
 def check_size(aoi: AOI, config: SearchConfig) -> None:
-    """Refuse an AOI that is large enough to be a mistake.
+    """Refuse an AOI that is so large that it can be a mistake.
+
+    Args:
+        aoi: the AOI.
+        config: the options.
 
     Raises:
-        InputError: it is over `AOI_LIMIT_KM2` and not confirmed.
+        InputError: it is larger than `AOI_LIMIT_KM2` and not confirmed.
     """
     if aoi.area_km2 > AOI_LIMIT_KM2 and not config.yes:
         raise InputError(
@@ -102,6 +106,13 @@ def check_size(aoi: AOI, config: SearchConfig) -> None:
 
 def select(config: SearchConfig, progress: Progress) -> Selection:
     """Find, rate, rank and choose the scenes of an event.
+
+    Args:
+        config: the options.
+        progress: called with each step and the share done.
+
+    Returns:
+        All scenes, and those chosen.
 
     Raises:
         InputError: an option cannot be used.
@@ -115,7 +126,7 @@ def select(config: SearchConfig, progress: Progress) -> Selection:
     check_size(aoi, config)
     geobox = grids.event_grid(aoi)
     catalog, found = _find(config, aoi, moment, progress)
-    # The coarse grid keeps the shape of the AOI: at least two pixels of the classification to a pixel.
+    # Both axes are coarsened alike. A coarse pixel is at least two pixels of the event's grid wide.
     coarse = geobox.zoom_out(max(2, max(geobox.shape) / OVERVIEW_PX))
     inside = grids.inside(aoi.geometry, coarse)
     rated = {side: _rated(found[side], coarse, inside, side, config, progress) for side in SIDES}
@@ -125,11 +136,20 @@ def select(config: SearchConfig, progress: Progress) -> Selection:
 def choose(
     selection: Selection, rated: Mapping[Side, Sequence[Scene]], config: SearchConfig, moment: datetime
 ) -> Selection:
-    """Rank rated scenes and choose those to use; the user's own choice goes first.
+    """Rank rated scenes and choose those to use. Scenes that the user names replace the program's choice.
+
+    Args:
+        selection: the catalog, the AOI and the grid.
+        rated: the rated scenes of each side.
+        config: the options.
+        moment: time of the event, UTC.
+
+    Returns:
+        The selection with ranked and chosen scenes.
 
     Raises:
-        InputError: the user names a scene that is not there.
-        NoSceneError: a side has no scene, or clouds hide too much of all.
+        InputError: the user names a scene that was not found.
+        NoSceneError: a side has no scene, or clouds hide too much in all of them.
     """
     wanted = {
         side: named_scenes(rated[side], names, side)
@@ -150,10 +170,16 @@ def choose(
 
 
 def check_clouds(rated: Sequence[Scene], side: Side, config: SearchConfig, moment: datetime) -> None:
-    """Refuse a side on which clouds hide too much, unless the user has named its scenes.
+    """Refuse a side on which clouds hide too much, unless the user names its scenes.
+
+    Args:
+        rated: the rated scenes of the side.
+        side: `pre` or `post`.
+        config: the options.
+        moment: time of the event, UTC.
 
     Raises:
-        NoSceneError: the side has no scene, or clouds hide too much of all.
+        NoSceneError: the side has no scene, or clouds hide too much in all of them.
     """
     named = {"pre": config.pre_scene, "post": config.post_scene}[side]
     require_usable(rank(rated, moment), side, 100 if named else config.max_cloud, search_days(config, moment)[side])
@@ -162,7 +188,15 @@ def check_clouds(rated: Sequence[Scene], side: Side, config: SearchConfig, momen
 def search_days(config: SearchConfig, moment: datetime) -> dict[Side, tuple[date, date]]:
     """Return the first and last day of the search on each side.
 
-    The day of the event is in neither where its hour is not known: an image of that day may show either side.
+    If the hour of the event is not known, its day is on neither side: an image of that day can show the ground before
+    or after the event.
+
+    Args:
+        config: the options.
+        moment: time of the event, UTC.
+
+    Returns:
+        First and last day, by side.
     """
     day, event_day = timedelta(days=1), moment.date()
     gap = 0 * day if config.event_time else day
@@ -175,23 +209,23 @@ def search_days(config: SearchConfig, moment: datetime) -> dict[Side, tuple[date
 def _find(
     config: SearchConfig, aoi: AOI, moment: datetime, progress: Progress
 ) -> tuple[catalogs.Catalog, dict[Side, list[Scene]]]:
-    """Ask the catalogs in turn, until one answers."""
+    """Search the catalogs in turn until one answers."""
     days = search_days(config, moment)
     candidates = catalogs.find_catalogs(config.catalog)
     for number, catalog in enumerate(candidates, 1):
         try:
             found = {}
             for side in SIDES:
-                progress(f"asking {catalog.name} for {side} scenes", 0)
+                progress(f"searching {catalog.name} for {side} scenes", 0)
                 scenes = overpasses(catalogs.search(catalog, catalog.images, aoi.geometry, days[side]))
                 found[side] = [s for s in scenes if (s.datetime < moment) == (side == "pre")]
         except CatalogError as error:
             if number == len(candidates):
                 raise
-            log.warning("%s; asking %s", error, candidates[number].name)
+            log.warning("%s; trying %s", error, candidates[number].name)
         else:
             return catalog, found
-    raise AssertionError("there is always a catalog to ask")
+    raise AssertionError("there is always a catalog")
 
 
 def _rated(
@@ -216,7 +250,16 @@ def _rated(
 
 
 def rechoose(selection: Selection, side: Side, failed: Scene, error: CatalogError) -> Selection:
-    """Return the selection without a scene of one side that cannot be read; the other side stays as it is.
+    """Return the selection without a scene that cannot be read. The other side stays as it is.
+
+    Args:
+        selection: the selection so far.
+        side: side of the scene.
+        failed: the scene that cannot be read.
+        error: why it cannot be read.
+
+    Returns:
+        The new selection.
 
     Raises:
         CatalogError: no other scene is left.

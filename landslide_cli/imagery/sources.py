@@ -1,4 +1,4 @@
-"""Where an event's pixels come from: a catalog, or files at hand. Both give blocks of the event's grid."""
+"""Sources of an event's pixels: a catalog, or your own images. Both give blocks of the event's grid."""
 
 import logging
 from abc import ABC, abstractmethod
@@ -30,41 +30,41 @@ from landslide_cli.imagery.terrain import DEM_GSD_M, dem_grid, terrain_stack
 log = logging.getLogger(__name__)
 
 Block = tuple[NDArray[np.uint16], NDArray[np.uint8]]
-"""Digital numbers (B, H, W), and per pixel the number of the scene or a code of `Unseen` (H, W)."""
+"""Digital numbers (B, H, W), and for each pixel the number of its scene or a code of `Unseen` (H, W)."""
 Terrain = tuple[NDArray[np.float32], GeoBox]
-"""Elevation, slope and aspect (4, H, W) with their 30 m grid."""
+"""Elevation, slope, sine and cosine of the aspect (4, H, W), and their 30 m grid."""
 
 
 PLAUSIBLE_PIXELS = 1000
-"""Fewer pixels than this may be all alike."""
+"""With fewer pixels, values are not checked: they can all be alike."""
 DARKEST_DN = 60
-"""The brightest hundredth of any stretch of land reflects more than 0.006 in every band; even water does."""
+"""In every band, the brightest 1 % of any ground reflects more than 0.006; even water does."""
 
 
 class SceneError(Exception):
-    """A scene cannot be read, however often it is tried."""
+    """A scene cannot be read, even after several attempts."""
 
     def __init__(self, side: Side, scene: Scene, error: CatalogError) -> None:
-        """Remember which scene of which side, and why."""
+        """Keep the side, the scene and the reason."""
         super().__init__(str(error))
         self.side, self.scene, self.error = side, scene, error
 
 
 class Source(ABC):
-    """An event's pixels."""
+    """A source of an event's pixels."""
 
     config: FetchConfig
     aoi: AOI
     geobox: GeoBox
     bands: tuple[str, ...]
     elevation: str | None
-    """Where the elevation comes from; none for models that can do without."""
+    """Where the elevation comes from; None without elevation."""
     resumable: bool
-    """Whether blocks that were read are worth keeping when the rest fails."""
+    """Whether to keep the blocks that were read if a later block fails."""
 
     @abstractmethod
     def scenes(self, side: Side) -> list[SceneRecord]:
-        """Describe what a side is made of, for the record; `source` is the number in `sources.tif`."""
+        """Return the records of the scenes of a side; `source` is their number in `sources.tif`."""
 
     @abstractmethod
     def read(self, side: Side, block: GeoBox) -> Block:
@@ -72,10 +72,10 @@ class Source(ABC):
 
     @abstractmethod
     def terrain(self) -> Terrain:
-        """Read the elevation and derive the rest."""
+        """Read the elevation, and compute slope and aspect."""
 
     def every_scene(self, side: Side) -> list[Scene]:  # noqa: ARG002
-        """Return the scenes of a side that are worth a file of their own; images at hand have none."""
+        """Return the scenes of a side that `--all-scenes` keeps as separate files; your own images have no scenes."""
         return []
 
     def read_scene(self, side: Side, scene: Scene, block: GeoBox) -> Block:  # noqa: ARG002
@@ -83,7 +83,7 @@ class Source(ABC):
         return self.read(side, block)
 
     def replace(self, failed: SceneError) -> None:
-        """Go on without a scene that cannot be read."""
+        """Continue without a scene that cannot be read."""
         raise failed.error
 
 
@@ -97,7 +97,7 @@ class CatalogSource(Source):
     resumable: bool = True
 
     def __post_init__(self) -> None:
-        """Look for elevation, before anything is downloaded."""
+        """Search for elevation before anything is downloaded."""
         self.aoi, self.geobox = self.selection.aoi, self.selection.geobox
         self._tiles = {} if self.config.no_dem else _elevation_tiles(self.selection.catalog, self.geobox)
         self.elevation = next(iter(self._tiles), None)
@@ -127,13 +127,20 @@ class CatalogSource(Source):
     def read(self, side: Side, block: GeoBox) -> Block:
         """See `Source`.
 
+        Args:
+            side: `pre` or `post`.
+            block: grid of the block.
+
+        Returns:
+            The block.
+
         Raises:
             SceneError: one of the scenes cannot be read.
         """
         return self._composite(side, self.selection.chosen[side], block)
 
     def every_scene(self, side: Side) -> list[Scene]:
-        """See `Source`: those that clouds hide no more of than `max_cloud`."""
+        """See `Source`. Clouds hide at most `max_cloud` percent of these scenes."""
         return [
             ranked.scene
             for ranked in self.selection.ranked[side]
@@ -144,8 +151,16 @@ class CatalogSource(Source):
     def read_scene(self, side: Side, scene: Scene, block: GeoBox) -> Block:
         """See `Source`.
 
+        Args:
+            side: side of the scene.
+            scene: the scene.
+            block: grid of the block.
+
+        Returns:
+            The block.
+
         Raises:
-            SceneError: it cannot be read.
+            SceneError: the scene cannot be read.
         """
         return self._composite(side, [scene], block)
 
@@ -179,7 +194,7 @@ class CatalogSource(Source):
         for name, items in self._tiles.items():
             if not np.isnan(elevation).any():
                 break
-            # The first collection leads; later ones fill where it has voids.
+            # Later collections only fill the voids of the first one.
             filling = load.load_elevation(items, grid, self.config.workers)
             filled = float(np.mean(np.isnan(elevation) & ~np.isnan(filling)))
             log.info("elevation %s fills %.1f %%", name, 100 * filled)
@@ -205,33 +220,33 @@ def _elevation_tiles(catalog: catalogs.Catalog, geobox: GeoBox) -> dict[str, lis
     if not available:
         raise InputError(
             f"catalog {catalog.name} has no elevation ({', '.join(catalog.elevation)}) for the AOI; "
-            "give another --catalog, or --no-dem for models that can do without"
+            "give another --catalog, or --no-dem for models that do not need elevation"
         )
     return available
 
 
 @dataclass
 class FileSource(Source):
-    """Images and elevation that the user has."""
+    """Your own images and elevation."""
 
     config: FetchConfig
     resumable: bool = False
 
     def __post_init__(self) -> None:
-        """Find out what the files hold, before anything is written.
+        """Check the content of the files before anything is written.
 
         Raises:
-            InputError: they cannot be used, or an option is missing.
+            InputError: a file cannot be used, or an option is missing.
         """
         config = self.config
         if not (config.pre and config.post):
-            raise InputError("images at hand need both sides; give --pre and --post")
+            raise InputError("your own images must be given for both sides; give --pre and --post")
         if config.dem is not None and config.no_dem:
             raise InputError(f"--dem {config.dem} and --no-dem contradict each other; give one of them")
         if config.dem is None and not config.no_dem:
             raise InputError(
-                "no elevation is given; add --dem FILE (Copernicus GLO-30 or ALOS World 3D of the area, any raster "
-                "in metres), or --no-dem for models that can do without"
+                "no elevation is given; add --dem FILE (Copernicus GLO-30, ALOS World 3D, or any raster in metres "
+                "of the area), or --no-dem for models that do not need elevation"
             )
         self._channels = {
             side: local.find_channels(paths, config.bands, f"--{side}")
@@ -265,7 +280,7 @@ class FileSource(Source):
         check_size(self.aoi, config)
         self.geobox = grids.event_grid(self.aoi)
         if config.clouds == "scl":
-            log.warning("clouds are not looked for in images at hand: 'clear' means observed; look at them")
+            log.warning("clouds are not looked for in your own images: 'clear' only means observed; check the images")
         self.elevation = None
         if config.dem is not None:
             local.footprint([Path(config.dem)], "--dem")
@@ -298,28 +313,34 @@ class FileSource(Source):
     def terrain(self) -> Terrain:
         """See `Source`.
 
+        Returns:
+            The terrain and its grid.
+
         Raises:
-            InputError: the elevation is of another place.
+            InputError: the elevation shows another place.
         """
         grid = dem_grid(self.geobox)
         values, known = local.read_channel(Path(str(self.config.dem)), 1, grid, "--dem", undeclared=-9999)
         if not known.any():
-            raise InputError(f"--dem {self.config.dem} does not cover the images; give elevation of the same area")
+            raise InputError(f"--dem {self.config.dem} does not cover the images; give elevation of the same place")
         return terrain_stack(np.where(known, values, np.nan).astype(np.float32), DEM_GSD_M), grid
 
 
 def require_cloud_mask(config: FetchConfig) -> None:
     """Refuse a cloud mask that is not installed, before anything is read.
 
+    Args:
+        config: the options.
+
     Raises:
-        InputError: it is not installed.
+        InputError: the cloud mask is not installed.
     """
     if config.clouds == "csmask":
         find_network()
 
 
 def _with_halo(block: GeoBox) -> tuple[GeoBox, tuple[slice, slice]]:
-    """Return the block with a halo, and where in its pixels the block itself is."""
+    """Return the block with a margin, and the slices of the block itself within it."""
     inner = slice(load.HALO_PX, -load.HALO_PX)
     return block.pad(load.HALO_PX), (inner, inner)
 
@@ -334,10 +355,16 @@ def _unseen_by_csmask(dn: NDArray[np.uint16], bands: Sequence[str]) -> NDArray[n
 
 
 def _check_plausible(dn: NDArray[np.uint16], band: str, side: Side, config: FetchConfig) -> None:
-    """Refuse numbers that are no reflectance: a map of them would be empty, and look like good news.
+    """Refuse values that are not reflectances, because their map would be empty and look as if nothing had happened.
+
+    Args:
+        dn: (N,) digital numbers of observed pixels.
+        band: name of the band.
+        side: `pre` or `post`.
+        config: the options.
 
     Raises:
-        InputError: nearly all are below 0.0001, above 6.5, or too dark for any land.
+        InputError: nearly all values are below 0.0001, above 6.5, or too dark for any land.
     """
     if dn.size < PLAUSIBLE_PIXELS:
         return

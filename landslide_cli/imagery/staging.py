@@ -1,4 +1,4 @@
-"""Rasters of an event in the making: read block by block, so that a run which was cut goes on, then joined."""
+"""Read the rasters of a new event block by block, so that a stopped run can continue, and join the blocks."""
 
 import json
 import logging
@@ -30,11 +30,18 @@ from landslide_cli.progress import Progress
 log = logging.getLogger(__name__)
 
 STAGING: Final = ".fetch"
-"""Folder below the event in which everything is prepared. What it holds after a kill is used by the next run."""
+"""Folder below the event in which its files are prepared. After a kill, the next run reuses its files."""
 
 
 def read_side(staging: Path, source: Source, side: Side, progress: Progress, previous: Event | None) -> None:
-    """Read one side of a source into blocks; what `previous` shows of it already comes from there.
+    """Read one side of a source into block files.
+
+    Args:
+        staging: folder for the blocks.
+        source: where the pixels come from.
+        side: `pre` or `post`.
+        progress: called with each step and the share done.
+        previous: an event to copy the blocks from, if it has the same pixels on this side.
 
     Raises:
         SceneError: a scene cannot be read.
@@ -50,7 +57,7 @@ def read_side(staging: Path, source: Source, side: Side, progress: Progress, pre
 
 
 def _plan(source: Source, scenes: object) -> dict[str, object]:
-    """Return what the content of blocks depends on."""
+    """Return everything that the content of the blocks depends on."""
     return {
         "geobox": repr(source.geobox), "bands": source.bands, "clouds": source.config.clouds, "scenes": scenes
     }  # fmt: skip
@@ -64,11 +71,11 @@ def _read_blocks(
     read: Callable[[GeoBox], Block],
     progress: Progress,
 ) -> None:
-    """Read the blocks of an image, each into a file of its own; those that are there already are kept."""
+    """Read the blocks of an image, each into its own file. Blocks that exist are kept."""
     recorded = staging / f"{name}.json"
     text = json.dumps(plan, indent=1)
     if not recorded.exists() or recorded.read_text(encoding="utf-8") != text:
-        # Blocks of another plan, such as before a scene was replaced, must not be mixed in.
+        # Blocks of another plan must not be mixed in, such as blocks from before a scene was replaced.
         for stale in staging.glob(f"{name}-*.tif"):
             stale.unlink()
         with atomic(recorded) as temporary:
@@ -105,12 +112,21 @@ def _load_block(path: Path) -> Block:
             stack = source.read()
     except RasterioError:
         path.unlink(missing_ok=True)
-        raise CatalogError(f"{path} was damaged and is removed; run the same command again") from None
+        raise CatalogError(f"{path} was damaged and has been removed; run the same command again") from None
     return stack[:-1], stack[-1].astype(np.uint8)
 
 
 def assemble(staging: Path, source: Source, progress: Progress) -> dict[int, int]:
-    """Join the blocks to `pre`, `post`, `sources` and `clear`; count the pixels of the AOI by reason, 0 = clear."""
+    """Join the blocks to `pre`, `post`, `sources` and `clear`.
+
+    Args:
+        staging: folder with the blocks.
+        source: where the pixels come from.
+        progress: called with each step and the share done.
+
+    Returns:
+        Number of pixels of the AOI by code of `Unseen`; 0 is clear.
+    """
     geobox, counts = source.geobox, dict.fromkeys((0, *Unseen), 0)
     codes: dict[str, Any] = {"dtype": "uint8", "nodata": None}
     blocks = list(grids.blocks(geobox))
@@ -137,7 +153,7 @@ def assemble(staging: Path, source: Source, progress: Progress) -> dict[int, int
 
 
 def write_terrain(staging: Path, source: Source, progress: Progress, previous: Event | None) -> None:
-    """Write `terrain`; where `previous` has the same, as a link to that."""
+    """Write `terrain`; if `previous` has the same terrain, link to its file."""
     terrain = target(staging, "terrain")
     if previous and same_terrain(source, previous):
         remove(terrain)
@@ -154,7 +170,7 @@ def write_terrain(staging: Path, source: Source, progress: Progress, previous: E
 
 
 def write_every_scene(staging: Path, source: Source, progress: Progress) -> list[SceneFile]:
-    """Write each usable scene to `<side>/<date>_<orbit>.tif`, and beside it why its ground is not seen."""
+    """Write each usable scene to `<side>/<date>_<orbit>.tif`, and a second file with reasons why ground is not seen."""
     written: list[SceneFile] = []
     for side in SIDES:
         scenes = sorted(source.every_scene(side), key=lambda scene: scene.datetime)
@@ -204,5 +220,5 @@ def _count(codes: NDArray[np.uint8]) -> Iterator[tuple[int, int]]:
 
 
 def target(staging: Path, product: str) -> Path:
-    """Return where a product lies until the event is complete."""
+    """Return the path of a product until the event is complete."""
     return staging / PRODUCTS[product].file
