@@ -251,10 +251,14 @@ def test_the_paper_s_inventory_of_mesetas_on_images_of_its_place(shared_data: Pa
     event = tmp_path / "mesetas"
     fetch(
         FetchConfig(
-            out=event, event_date="2019-12-24", aoi_from=str(inventory), pre=(str(tmp_path / "pre"),),
-            post=(str(tmp_path / "post"),), no_dem=True,
-        )  # fmt: skip
-    )  # fmt: skip
+            out=event,
+            event_date="2019-12-24",
+            aoi_from=str(inventory),
+            pre=(str(tmp_path / "pre"),),
+            post=(str(tmp_path / "post"),),
+            no_dem=True,
+        )
+    )
     summary = prepare(PrepareConfig(tmp_path / "set", (event,), (inventory,), halve=("mesetas",)))
     landslides = summary.events[0]["landslides"]
     assert (landslides["burned"], landslides["outside"], landslides["other_date"]) == (838, 0, 0)

@@ -9,6 +9,7 @@ from rasterio.enums import Resampling
 from rasterio.vrt import WarpedVRT
 
 from landslide_cli.config import DemoConfig, FetchConfig, MapConfig, PredictConfig, VectorizeConfig
+from landslide_cli.errors import InputError
 from landslide_cli.event.folder import Event
 from landslide_cli.files import writing
 from landslide_cli.geo.bands import NOT_ANALYSED
@@ -74,8 +75,12 @@ def agreement(event: Event, truth: Path) -> tuple[float, float, float]:
 
     Returns:
         Precision, recall and F1, each 0..1.
+
+    Raises:
+        InputError: the event was not predicted.
     """
-    threshold = event.mapped[0].threshold
+    if (record := event.predicted) is None:
+        raise InputError(f"{event.folder} has no prediction on record; run `landslide predict {event.folder}` first")
     with rasterio.open(event.path("probability")) as predicted, rasterio.open(truth) as reference:
         percent = predicted.read(1)
         with WarpedVRT(
@@ -84,7 +89,7 @@ def agreement(event: Event, truth: Path) -> tuple[float, float, float]:
         ) as warped:  # fmt: skip
             landslide = warped.read(1) == 1
     analysed = percent != NOT_ANALYSED
-    mapped = analysed & (percent >= 100 * threshold)
+    mapped = analysed & (percent >= 100 * record.threshold)
     hits = int(np.sum(mapped & landslide))
     precision = hits / max(int(mapped.sum()), 1)
     recall = hits / max(int((landslide & analysed).sum()), 1)
