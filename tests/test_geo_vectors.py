@@ -62,7 +62,7 @@ def test_what_cannot_be_read_is_told_with_what_to_do(tmp_path: Path, content: st
 
 def test_a_file_without_a_reference_system_is_refused(tmp_path: Path) -> None:
     path = write(tmp_path / "a.gpkg", [box(0, 0, 1, 1)], driver="GPKG")
-    with pytest.raises(InputError, match=r"^--exclude a does not state its reference system; set one$"):
+    with pytest.raises(InputError, match=r"^--exclude a does not state its coordinate reference system; set one$"):
         read_polygons(path, "--exclude a", "give another")
 
 

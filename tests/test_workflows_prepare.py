@@ -158,7 +158,7 @@ def test_torch_is_not_needed(config: PrepareConfig) -> None:
         ({"inventory": (Path("a"), Path("b"))}, "--inventory is given 2 times for 1 events"),
         ({"inventory": (Path("missing.gpkg"),)}, "missing.gpkg does not exist"),
         ({"changes": (Path("missing.tif"),)}, "--changes missing.tif does not exist"),
-        ({"changes": (Path(__file__),)}, r"--changes .*\.py cannot be read: it is no raster"),
+        ({"changes": (Path(__file__),)}, r"--changes .*\.py cannot be read: it is not a raster"),
         ({"changes": (Path("a.tif"), Path("b.tif"))}, "--changes is given 2 times for 1 events"),
         ({"event_date": ("14.8.2021",)}, "--event-date '14.8.2021' is not a date"),
         ({"event_date": ("2021-08-15",)}, "none of the 40 landslides"),

@@ -129,7 +129,7 @@ def test_what_clouds_hid_is_not_new(event: Path, catalog: SimulatedCatalog) -> N
         if facts["change"] == "new":
             assert share < 0.55
     assert "changes" in fiona.listlayers(event / "landslides.gpkg")
-    assert "Changes against version 1" in (event / "report.html").read_text()
+    assert "Changes since version 1" in (event / "report.html").read_text()
 
 
 def test_what_did_not_change_lies_on_the_disk_once(event: Path, catalog: SimulatedCatalog) -> None:

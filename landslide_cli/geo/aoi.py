@@ -1,4 +1,4 @@
-"""The area of interest, read from what the user gives, and refused where it cannot be meant."""
+"""Read the area of interest (AOI) from a file or from coordinates, and refuse areas that look like mistakes."""
 
 import math
 import re
@@ -17,7 +17,7 @@ from landslide_cli.geo.vectors import read_layers, the_layer
 _NUMBER = r"[-+]?\d+(?:\.\d*)?(?:[eE][-+]?\d+)?"
 _BBOX = re.compile(rf"\s*{_NUMBER}(?:\s*,\s*{_NUMBER})*\s*")
 INVENTORY_BUFFER_M = 1000.0
-"""Around an inventory: landslides are mapped up to the edge of what was looked at."""
+"""Width added around an inventory, because landslides are mapped up to the edge of the area that was searched."""
 
 _HINT = "expected longitudes within -180..180 and latitudes within -90..90"
 
@@ -61,7 +61,7 @@ def read_aoi(text: str) -> AOI:
         The area, EPSG:4326.
 
     Raises:
-        InputError: the file is missing, no vector, empty or without polygons; coordinates are out of
+        InputError: the file is missing, is not a vector file, is empty or has no polygons; or coordinates are out of
             range, look swapped, or cross the antimeridian.
     """
     if _BBOX.fullmatch(text):
@@ -75,14 +75,21 @@ def read_aoi(text: str) -> AOI:
 
 
 def aoi_around(inventory: str, buffer_m: float = INVENTORY_BUFFER_M) -> AOI:
-    """Return the convex hull of the features of a vector file, widened by `buffer_m`.
+    """Make an AOI around the features of a vector file.
+
+    Args:
+        inventory: path of the file; points and lines are allowed, too.
+        buffer_m: width added around the features.
+
+    Returns:
+        The convex hull of the features, widened by `buffer_m`, EPSG:4326.
 
     Raises:
-        InputError: see `read_aoi`; points and lines are fine here.
+        InputError: the file or its coordinates cannot be used, see `read_aoi`.
     """
     hull = shapely.union_all(_features(Path(inventory))).convex_hull
     _check_range(hull, inventory)
-    # Metres are metres in the UTM zone of the middle.
+    # The buffer is in metres, so it is added in the UTM zone of the centre.
     utm = AOI(hull.centroid).utm
     widened = shape(transform_geom("EPSG:4326", utm, mapping(hull))).buffer(buffer_m)
     return AOI(shape(transform_geom(utm, "EPSG:4326", mapping(widened))))
@@ -95,8 +102,8 @@ def _from_bbox(text: str) -> BaseGeometry:
     west, south, east, north = numbers
     if west > east and all(abs(x) <= 180 for x in (west, east)):
         raise InputError(
-            f"AOI {text!r} has its west edge east of its east edge: it crosses the antimeridian or is swapped; "
-            "give west,south,east,north, and map each side of the antimeridian on its own"
+            f"AOI {text!r} has its west edge east of its east edge: it crosses the antimeridian, or the edges are "
+            "swapped; give west,south,east,north, and map each side of the antimeridian on its own"
         )
     if south >= north or west == east:
         raise InputError(f"AOI {text!r} is empty; give west,south,east,north with west < east and south < north")
@@ -148,7 +155,7 @@ def _polygons(geometry: BaseGeometry) -> list[BaseGeometry]:
 def _check_range(geometry: BaseGeometry, source: str) -> None:
     west, south, east, north = geometry.bounds
     if not all(map(math.isfinite, (west, south, east, north))):
-        raise InputError(f"AOI {source} has coordinates that are no numbers; {_HINT}")
+        raise InputError(f"AOI {source} has coordinates that are not finite numbers; {_HINT}")
     if (abs(south) > 90 or abs(north) > 90) and max(abs(west), abs(east)) <= 90:
         raise InputError(
             f"AOI {source} reaches latitude {max(south, north, key=abs):g}; are longitude and latitude swapped? {_HINT}"

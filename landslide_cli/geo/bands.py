@@ -1,4 +1,4 @@
-"""The contract that every image, model and file of this project keeps: channels, codes, nodata."""
+"""Definitions that all images, models and files of this project share: bands, codes, nodata."""
 
 import re
 from enum import IntEnum
@@ -13,7 +13,7 @@ BANDS: Final = ("B01", "B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A", "
 """Channel order of Sentinel-2 L2A images."""
 
 TRUE_COLOUR: Final = ("B04", "B03", "B02")
-"""What the eye sees as red, green and blue."""
+"""The bands of red, green and blue light."""
 
 BAND_GSD_M: Final = dict(zip(BANDS, (60, 10, 10, 10, 20, 20, 20, 10, 20, 60, 20, 20), strict=True))
 """Native ground sampling distance of each band in metres."""
@@ -28,7 +28,7 @@ TERRAIN_BANDS: Final = ("elevation", "slope", "aspect_sin", "aspect_cos")
 """Channel order of terrain: metres, degrees, sine and cosine of the aspect (clockwise from north, downslope)."""
 
 GSD_M: Final = 10
-"""Ground sampling distance of an event's grid in metres."""
+"""Ground sampling distance (GSD) of an event's grid in metres."""
 
 NODATA: Final = 0
 """Digital number of a pixel that was not observed."""
@@ -37,7 +37,7 @@ REFLECTANCE_ONE: Final = 10_000
 """Digital number of reflectance 1."""
 
 BASELINE_OFFSET: Final = 1000
-"""What products of processing baseline 04.00 and later add to every digital number."""
+"""Number that products of processing baseline 04.00 and later add to every digital number."""
 
 NOT_OBSERVED: Final = 0
 """Value in `clear.tif`: cloud, shadow, snow or nodata before or after the event."""
@@ -46,7 +46,7 @@ CLEAR: Final = 1
 """Value in `clear.tif`: the ground is seen on both dates."""
 
 NOT_ANALYSED: Final = 255
-"""Value in `probability.tif` where no probability could be given; others are percent, 0 to 100."""
+"""Value in `probability.tif` of pixels that were not analysed. Other values are percent, 0 to 100."""
 
 
 class SCL(IntEnum):
@@ -67,7 +67,7 @@ class SCL(IntEnum):
 
 
 class Unseen(IntEnum):
-    """Why no scene shows the ground of a pixel: codes in `sources.tif`, whose others number the scenes from 1."""
+    """Reasons why no scene shows the ground of a pixel. Other codes in `sources.tif` are scene numbers, from 1."""
 
     OUTSIDE = 201
     CLOUD = 202
@@ -77,7 +77,7 @@ class Unseen(IntEnum):
 
     @property
     def label(self) -> str:
-        """The reason in words, as it stands in the layer `not_analysed`."""
+        """The reason in words, as in the layer `not_analysed`."""
         return _REASONS[self]
 
 
@@ -90,10 +90,10 @@ _REASONS: Final = {
 }
 
 EXCLUDED: Final = "excluded"
-"""Why a pixel counts as not analysed that the user has taken out."""
+"""Reason for pixels that the user excluded."""
 
 NO_TERRAIN: Final = "no elevation"
-"""Why a pixel that is seen on both dates was not analysed all the same."""
+"""Reason for pixels that are seen on both dates but have no elevation."""
 
 
 Side = Literal["pre", "post"]
@@ -105,7 +105,14 @@ _BAND: Final = re.compile(r"(?<![A-Za-z0-9])B(0?[1-9]|1[0-2]|8A)(?![A-Za-z0-9])"
 
 
 def band_name(text: str, source: str) -> str:
-    """Return the band's name as in `BANDS`: `b4` is `B04`.
+    """Return the name of a band as in `BANDS`: `b4` is `B04`.
+
+    Args:
+        text: the name as the user or a file gives it.
+        source: where the name comes from, for messages.
+
+    Returns:
+        The name.
 
     Raises:
         InputError: there is no such band in Sentinel-2 L2A.
@@ -113,15 +120,23 @@ def band_name(text: str, source: str) -> str:
     match = _BAND.fullmatch(text.strip())
     name = f"B{match[1].upper().zfill(2)}" if match else ""
     if name not in BANDS:
-        raise InputError(f"{source} {text.strip()!r} is no band of Sentinel-2 L2A; known: {', '.join(BANDS)}")
+        raise InputError(f"{source} {text.strip()!r} is not a band of Sentinel-2 L2A; known: {', '.join(BANDS)}")
     return name
 
 
 def why_unseen(pre: NDArray[np.uint8], post: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Return why the ground is not seen on both dates, from the two channels of `sources.tif`; 0 where it is."""
+    """Return the code of `Unseen` for pixels that are not seen on both dates, else 0.
+
+    Args:
+        pre: (H, W) codes of the first channel of `sources.tif`.
+        post: (H, W) codes of the second channel.
+
+    Returns:
+        (H, W) uint8; if both dates have a reason, that of `pre`.
+    """
     return unseen_codes(np.where(pre >= min(Unseen), pre, post))
 
 
 def unseen_codes(origin: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Keep the codes of `Unseen` and make 0 of the numbers of scenes."""
+    """Return the codes of `Unseen` as they are, and 0 for scene numbers."""
     return np.where(origin >= min(Unseen), origin, 0).astype(np.uint8)

@@ -1,4 +1,4 @@
-"""Rasters: the one writer of cloud-optimised GeoTIFFs (COG), and the one way to open a raster of the user."""
+"""Write cloud-optimised GeoTIFFs (COG), and open rasters that the user gives."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,19 +16,19 @@ from landslide_cli.errors import InputError
 from landslide_cli.files import atomic, require_free, writing
 
 BLOCK_PX = 512
-"""Side of the tiles of a COG."""
+"""Side of the tiles of a COG, in pixels."""
 
 
 class CogWriter:
-    """Takes blocks of one raster in any order; see `create`."""
+    """Writes blocks of one raster in any order; see `create`."""
 
     def __init__(self, dataset: rasterio.io.DatasetWriter, path: Path) -> None:
-        """Write into `dataset`, which becomes `path`."""
+        """Write into `dataset`, which is later copied to `path`."""
         self._dataset = dataset
         self._path = path
 
     def write(self, data: NDArray[np.generic], row: int, column: int = 0) -> None:
-        """Write a (C, H, W) or (H, W) block whose upper left pixel is `row`, `column`."""
+        """Write a (C, H, W) or (H, W) block; its upper left pixel lies at `row`, `column`."""
         data = data if data.ndim == 3 else data[None]
         with writing(self._path):
             self._dataset.write(data, window=Window(column, row, data.shape[2], data.shape[1]))
@@ -51,11 +51,11 @@ def create(
         geobox: its grid.
         dtype: its data type.
         nodata: its nodata value, if any.
-        names: the description of each channel; None for a channel without.
-        overviews: how overviews are resampled: `nearest` for codes, `average` for quantities; `none` makes none.
+        names: the description of each channel; None for a channel without description.
+        overviews: how overviews are resampled: `nearest` for codes, `average` for quantities; `none` for no overviews.
 
     Yields:
-        What takes the blocks.
+        The writer of the blocks.
 
     Raises:
         OutputError: the disk is full or cannot be written.
@@ -70,7 +70,7 @@ def create(
         "driver": "GTiff", "height": height, "width": width, "count": len(names), "dtype": dtype,
         "crs": str(geobox.crs), "transform": geobox.transform, "nodata": nodata,
         "tiled": True, "blockxsize": BLOCK_PX, "blockysize": BLOCK_PX,
-        # Fast and small enough: this file lives only until it is copied.
+        # Fast compression is enough, because this file is deleted once it is copied.
         "compress": "zstd", "zstd_level": 1, "num_threads": "all_cpus", "bigtiff": "if_safer",
     }  # fmt: skip
     try:
@@ -82,8 +82,8 @@ def create(
                 yield CogWriter(dataset, path)
             with atomic(path) as temporary:
                 levels = {"overviews": "none"} if overviews == "none" else {"overview_resampling": overviews}
-                # Sentinel-2 bands become no smaller above the first level, and take longer. Not zstd, which would be
-                # faster still: other programs than GDAL's do not read it.
+                # Higher levels take longer and make Sentinel-2 bands no smaller. zstd would be faster, but only
+                # programs with GDAL read it.
                 rasterio.shutil.copy(
                     plain, temporary, driver="COG", blocksize=BLOCK_PX, compress="deflate", level=1,
                     predictor="yes", num_threads="all_cpus", bigtiff="if_safer", **levels,
@@ -95,7 +95,7 @@ def create(
 def write_cog(
     path: Path, array: NDArray[np.generic], geobox: GeoBox, *, nodata: float | None, overviews: str = "average"
 ) -> None:
-    """Write a COG of one channel at once.
+    """Write a COG with one channel in one call.
 
     Args:
         path: the file; its folder is made if it is missing.
@@ -126,7 +126,7 @@ def opened(path: Path, option: str) -> Iterator[rasterio.DatasetReader]:
         The open raster.
 
     Raises:
-        InputError: it cannot be read, or has no CRS; also if reading inside the block fails.
+        InputError: the raster cannot be read, also inside of the block, or has no CRS.
     """
     try:
         with rasterio.open(path) as source:
@@ -138,5 +138,5 @@ def opened(path: Path, option: str) -> Iterator[rasterio.DatasetReader]:
             yield source
     except RasterioError as error:
         raise InputError(
-            f"{option} {path} cannot be read: it is no raster, or it is truncated ({str(error)[:200]}); check the file"
+            f"{option} {path} cannot be read: it is not a raster, or is cut short ({str(error)[:200]}); check the file"
         ) from error

@@ -1,4 +1,4 @@
-"""The one reader of vector files: layers as Fiona gives them, or polygons in WGS 84."""
+"""Read vector files: as layers, or as polygons in WGS 84."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -45,7 +45,7 @@ def reading_vectors(said: str, wanted: str) -> Iterator[None]:
     """Turn any error that Fiona raises for a broken file into an `InputError`.
 
     Args:
-        said: how the message names the file: the option and the path.
+        said: name of the file in the message: the option and the path.
         wanted: what the message asks the user to do.
 
     Yields:
@@ -56,17 +56,17 @@ def reading_vectors(said: str, wanted: str) -> Iterator[None]:
     """
     try:
         yield
-    # The last two are what Fiona makes of some broken files.
+    # Fiona raises the last two for some broken files.
     except (FionaError, OSError, ValueError, AttributeError) as error:
         raise InputError(f"{said} is not a vector file that can be read ({error}); {wanted}") from error
 
 
 def read_layers(path: Path, said: str, wanted: str, layer: str | None = None) -> list[VectorLayer]:
-    """Read the layers of a vector file, also of a zipped one.
+    """Read the layers of a vector file, which can be zipped.
 
     Args:
         path: any vector file that GDAL reads.
-        said: how a message names the file: the option and the path.
+        said: name of the file in messages: the option and the path.
         wanted: what a message asks the user to do.
         layer: the layer to read; all of them if None.
 
@@ -79,7 +79,7 @@ def read_layers(path: Path, said: str, wanted: str, layer: str | None = None) ->
     source = f"zip://{path}" if path.suffix.lower() == ".zip" else str(path)
     layers = []
     with reading_vectors(said, wanted):
-        # Fiona calls KML unsupported, and reads it all the same.
+        # Fiona calls KML unsupported, but reads it.
         names = fiona.listlayers(source)
         if not names:
             raise InputError(f"{said} has no layer; {wanted}")
@@ -96,7 +96,7 @@ def read_polygons(path: Path, said: str, wanted: str) -> tuple[NDArray[np.object
 
     Args:
         path: the file.
-        said: how a message names the file: the option and the path.
+        said: name of the file in messages: the option and the path.
         wanted: what a message asks the user to do.
 
     Returns:
@@ -104,11 +104,11 @@ def read_polygons(path: Path, said: str, wanted: str) -> tuple[NDArray[np.object
         number of the feature in the file, from 1.
 
     Raises:
-        InputError: the file cannot be read, does not state its reference system, or has polygons in several layers.
+        InputError: the file cannot be read, does not state its CRS, or has polygons in several layers.
     """
     layer = the_layer(read_layers(path, said, wanted), said, polygons=True)
     if layer.crs is None:
-        raise InputError(f"{said} does not state its reference system; set one")
+        raise InputError(f"{said} does not state its coordinate reference system; set one")
     found: list[BaseGeometry] = []
     ids: list[str] = []
     with reading_vectors(said, wanted):
@@ -127,14 +127,14 @@ def the_layer(layers: Sequence[VectorLayer], said: str, *, polygons: bool) -> Ve
 
     Args:
         layers: the layers of a file, at least one.
-        said: how a message names the file: the option and the path.
-        polygons: whether only layers with polygons count, or all that hold a feature.
+        said: name of the file in messages: the option and the path.
+        polygons: True if only layers with polygons count, False if all layers with features count.
 
     Returns:
         The only layer that counts; the first layer if no layer counts.
 
     Raises:
-        InputError: several layers count: it is not clear which one is meant.
+        InputError: several layers count, so it is not clear which one is meant.
     """
     count = [layer for layer in layers if (layer.has_polygons if polygons else layer.features)]
     if len(count) > 1:

@@ -1,4 +1,4 @@
-"""Two maps, or a map and an inventory: each is read as a side, and the sides are compared."""
+"""Compare two maps, or a map and an inventory. Each of the two is read as a side."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -25,7 +25,7 @@ from landslide_cli.mapping.changes import CHANGE_FIELDS, CHANGES, Mapped, compar
 from landslide_cli.mapping.formats import Layer
 
 DOUBT: Final = 0.5
-"""A landslide that a map lacks is doubtful if the map gives its ground this much of its threshold on average."""
+"""A landslide that a map lacks is doubtful if the mean probability there is at least this share of the threshold."""
 OPTIONS: Final = {
     "fetch": {"clouds": "cloud mask"},
     "predict": {
@@ -38,17 +38,17 @@ OPTIONS: Final = {
         "exclude_sha256": "excluded areas",
     },
 }  # fmt: skip
-"""What two maps must have in common for their differences to be changes of the ground, in words."""
+"""Options that must be the same on two maps, with their names in words. Only then do differences show the ground."""
 
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """One of the two maps."""
+    """One of the two maps, or an inventory."""
 
     name: Path
     polygons: NDArray[np.object_]
     hidden: NDArray[np.object_]
-    """Both in WGS 84, (N,)."""
+    """Ground that was not analysed. Like `polygons`, (N,) in WGS 84."""
     ids: Sequence[str]
     event: Event | None = None
     options: Mapping[str, Any] | None = None
@@ -57,17 +57,17 @@ class Side:
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """One map against another."""
+    """The changes from one map to another."""
 
     layer: Layer
     counts: dict[str, int]
     areas_m2: dict[str, float]
     differences: dict[str, tuple[Any, Any]]
     since: int = 0
-    """The number of the version that the event is compared with."""
+    """The number of the earlier version."""
 
     def record(self) -> ChangesRecord:
-        """Return what the event's record keeps of it."""
+        """Return the changes as the event's record keeps them."""
         areas = {change: round(area, 1) for change, area in self.areas_m2.items()}
         return {"since": self.since, "counts": self.counts, "areas_m2": areas, "differences": self.differences}
 
@@ -77,8 +77,8 @@ def changes_since(before: Event, after: Event, outlined: OutlineOptions) -> Chan
 
     Args:
         before: the earlier version, with a map.
-        after: the event with the new outlines, which are not on record yet.
-        outlined: what the new outlines depend on.
+        after: the event with the new outlines, which are not recorded yet.
+        outlined: the options of the new outlines.
 
     Returns:
         The changes.
@@ -91,7 +91,7 @@ def changes_since(before: Event, after: Event, outlined: OutlineOptions) -> Chan
 
 
 def differences_in_words(differences: Mapping[str, tuple[Any, Any]]) -> str:
-    """Return the options in which maps differ as one line."""
+    """Return the options that differ between the maps, as one line."""
     return "; ".join(f"{name} {_in_words(a)}, then {_in_words(b)}" for name, (a, b) in differences.items())
 
 
@@ -100,7 +100,7 @@ def _in_words(value: Any) -> str:
 
 
 def compare_sides(before: Side, after: Side) -> Changes:
-    """Compare two maps: the outlines of both, and the options in which they differ."""
+    """Compare the outlines and the options of two maps."""
     crs = _metric(before, after)
     first, second = (_mapped(side, crs) for side in (before, after))
     _check_place(before, after, (first, second))
@@ -118,13 +118,13 @@ def _differences(before: Side, after: Side) -> dict[str, tuple[Any, Any]]:
         return {}
     pairs = {name: (before.options.get(name), after.options.get(name)) for name in after.options}
     unlike = {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
-    # Another model always has another file.
+    # If the models differ, their versions and files differ anyway.
     spare = ("model version", "model file") if "model" in unlike else ()
     return {name: pair for name, pair in unlike.items() if name not in spare}
 
 
 def read_side(path: Path) -> Side:
-    """Read an event folder's landslides and what it did not analyse, or the polygons of a vector file."""
+    """Read the landslides of an event folder and its ground that was not analysed, or the polygons of a vector file."""
     if not path.is_dir():
         polygons, ids = _polygons(path)
         return Side(path, polygons, np.empty(0, dtype=object), ids)
@@ -147,7 +147,7 @@ def _polygons(path: Path) -> tuple[NDArray[np.object_], list[str]]:
 
 
 def _metric(before: Side, after: Side) -> str:
-    """Return the CRS of an event of the two, or the UTM zone in which the first polygon lies."""
+    """Return the CRS of the second event, else of the first, else the UTM zone of the first polygon."""
     for event in (after.event, before.event):
         if event is not None:
             return event.crs
@@ -172,18 +172,18 @@ def _mapped(side: Side, crs: str) -> Mapped:
 
 
 def _check_place(before: Side, after: Side, sides: Sequence[Mapped]) -> None:
-    """Refuse maps that have no place in common."""
+    """Refuse maps that do not overlap."""
     places = [
         shapely.box(*side.area.bounds) if side.area is not None else shapely.box(*shapely.total_bounds(side.outlines))
         for side in sides
         if side.area is not None or len(side.outlines)
     ]
     if len(places) == 2 and not places[0].intersects(places[1]):
-        raise InputError(f"{before.name} and {after.name} are of different places; give two maps of the same ground")
+        raise InputError(f"{before.name} and {after.name} show different places; give two maps of the same place")
 
 
 def _mean_percent(path: Path, outlines: Sequence[BaseGeometry], crs: str) -> NDArray[np.float64]:
-    """Return (N,) the mean of a map of probability over outlines, where it was analysed; 0 if nowhere."""
+    """Return the mean probability (N,) over each outline, in percent, of analysed pixels; 0 if there are none."""
     sums, counts = np.zeros(len(outlines) + 1), np.zeros(len(outlines) + 1)
     with rasterio.open(path) as source:
         moved = np.array(outlines, dtype=object)

@@ -1,4 +1,4 @@
-"""The layers of a map, from the map of probability: landslides, what was not analysed, the AOI and the scenes."""
+"""Make the layers of a map from the probability: landslides, ground that was not analysed, AOI and scenes."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -34,21 +34,21 @@ from landslide_cli.mapping.polygons import AREA_TOLERANCE, Regions, clipped, fin
 from landslide_cli.progress import Progress
 
 CACHE_BYTES: Final = 128 * 2**20
-"""GDAL's cache: strips are read once, and its default keeps a twentieth of the machine's memory."""
+"""GDAL's cache can be small because strips are read once. GDAL's default is 5 % of the machine's memory."""
 UTM_DISTORTION: Final = 0.003
-"""By how much a pixel of 100 m2 may be smaller on the ellipsoid, at the edge of a zone and a little beyond."""
+"""Largest share by which a pixel of 100 m2 is smaller on the ellipsoid, up to a little beyond the edge of a zone."""
 
 
 def event_layers(
     event: Event, config: VectorizeConfig, threshold: float, areas: NDArray[np.object_] | None, progress: Progress
 ) -> tuple[Layer, Layer, Layer]:
-    """Return the landslides outside of `areas`, what was not analysed, and the AOI.
+    """Make the layers of the landslides outside of `areas`, of the ground that was not analysed, and of the AOI.
 
     Args:
         event: an event with a map of probability.
-        config: how to outline.
+        config: the options of the outlines.
         threshold: a pixel is a landslide from this probability on, 0..1.
-        areas: (N,) polygons in which nothing is mapped, WGS 84; None for none.
+        areas: (N,) polygons in which nothing is mapped, WGS 84; None if there are none.
         progress: called with each step and the share done.
 
     Returns:
@@ -59,7 +59,7 @@ def event_layers(
     """
     if (predicted := event.predicted) is None:
         raise InputError(f"{event.folder} has no prediction on record; run `landslide predict {event.folder}` first")
-    progress("drawing what was not analysed", 0)
+    progress("drawing ground that was not analysed", 0)
     with rasterio.open(event.path("probability")) as source:
         percent, transform, crs = source.read(1), source.transform, source.crs.to_string()
         grid = GeoBox.from_rio(source)
@@ -69,7 +69,7 @@ def event_layers(
         analysed &= ~excluded
     within = inside(event.aoi, grid)
     area = Geometry(event.aoi, "EPSG:4326").to_crs(crs, resolution=0.01).geom
-    # Before there are labels, which take four times the room of any of these.
+    # Done before there are labels, which take four times the memory of any of these arrays.
     not_analysed = masks.not_analysed(event, within & ~analysed, excluded, transform, crs, area)
     del excluded
     within &= analysed
@@ -79,7 +79,7 @@ def event_layers(
     progress("drawing outlines", 0.4)
     outlined = _outlined(regions, config, transform, crs, area, not_analysed.polygons)
     polygons, regions = _large(outlined, regions, config.min_area, crs)
-    progress("describing them", 0.5)
+    progress("measuring the landslides", 0.5)
     pixels = _pixels(event, regions, percent, analysed)
     times = _times(event, "pre"), _times(event, "post")
     facts = {"event_date": event.event_date, "model": predicted.model}
@@ -97,13 +97,13 @@ def event_layers(
 def _find(
     event: Event, config: VectorizeConfig, percent: NDArray[np.uint8], candidates: NDArray[np.bool_], threshold: float
 ) -> Regions:
-    """Return the landslides among the `candidates`, pixels that may be one; these are changed in place."""
+    """Return the landslides among the `candidates`, the pixels that can be landslides; changes `candidates`."""
     if config.steeper_than > 0:
         candidates &= masks.steep(event, config.steeper_than)
     grow = threshold if config.grow is None else config.grow
     return find_regions(
         (percent >= 100 * grow) & candidates,
-        # Fewer than it takes: what counts is the area of the outline.
+        # A little below the limit, because the area of the outline decides.
         0.95 * config.min_area / GSD_M**2,
         seeds=(percent >= 100 * threshold) if grow < threshold else None,
         merge_px=config.merge / GSD_M,
@@ -114,14 +114,14 @@ def _outlined(
     regions: Regions, config: VectorizeConfig, transform: Affine, crs: str, area: BaseGeometry,
     hidden: Sequence[BaseGeometry | None],
 ) -> list[BaseGeometry]:  # fmt: skip
-    """Return the outline of each region within the AOI and outside of what was not analysed."""
+    """Return the outline of each region, within the AOI and outside of ground that was not analysed."""
     exact = clipped(outlines(regions, transform), area, [])
     if not config.simplify and not config.smooth:
         return exact
     shaped = outlines(regions, transform, config.simplify)
     shaped = clipped(smoothed(shaped) if config.smooth else shaped, area, [p for p in hidden if p is not None])
     before, after = (ellipsoidal_area_m2(of, crs) for of in (exact, shaped))
-    # What would become too small, or lose more than smoothing may, keeps the outline of its pixels.
+    # A landslide keeps the outline of its pixels if it would get too small, or if smoothing changes its area too much.
     least_m2 = config.min_area * (1 - UTM_DISTORTION)
     kept = (after >= least_m2) | (before < least_m2)
     if config.smooth and not config.simplify:
@@ -132,7 +132,7 @@ def _outlined(
 def _large(
     polygons: Sequence[BaseGeometry], regions: Regions, min_area_m2: float, crs: str
 ) -> tuple[list[BaseGeometry], Regions]:
-    """Return what is large enough, the largest first."""
+    """Return the landslides that are large enough, the largest first."""
     sizes_m2 = ellipsoidal_area_m2(polygons, crs)
     order = np.argsort(-sizes_m2, kind="stable")
     order = order[(sizes_m2[order] >= min_area_m2 * (1 - UTM_DISTORTION)) & (sizes_m2[order] > 0)]
@@ -140,12 +140,12 @@ def _large(
 
 
 def _times(event: Event, side: str) -> dict[int, str | None]:
-    """Return the time of each scene by its number in `sources.tif`: its granules share one."""
+    """Return the time of each scene by its number in `sources.tif`; all granules of a scene have one number."""
     return {scene.get("source", 1): scene["datetime"] for scene in event.scenes if scene["side"] == side}
 
 
 def scene_layer(event: Event, crs: str) -> Layer:
-    """Return the footprints of the images; one of your own images has that of the event's grid."""
+    """Return the layer of the image footprints; your own images have the extent of the event's grid."""
     with rasterio.open(event.path("clear")) as source:
         grid = box(*source.bounds)
     footprints = [
@@ -160,9 +160,9 @@ def scene_layer(event: Event, crs: str) -> Layer:
 
 
 def _pixels(event: Event, regions: Regions, percent: NDArray[np.uint8], analysed: NDArray[np.bool_]) -> Pixels:
-    """Return what is known of the pixels of all regions."""
+    """Return the values of the pixels of all regions."""
     rows, columns, region = regions.members()
-    # What lies at the rim of the grid touches what was not analysed too.
+    # Pixels at the edge of the grid count as next to ground that was not analysed.
     around = np.pad(analysed, 1)
     inner = np.ones(len(rows), bool)
     for down in range(3):
@@ -180,7 +180,7 @@ def _pixels(event: Event, regions: Regions, percent: NDArray[np.uint8], analysed
 
 
 def _values(path: Path, rows: NDArray[np.int32], columns: NDArray[np.int32]) -> NDArray[Any]:
-    """Return (C, N) the values of a raster at N pixels in order of rows; it is read in strips."""
+    """Return the values (C, N) of a raster at N pixels, sorted by row; the raster is read in strips."""
     with rasterio.Env(GDAL_CACHEMAX=CACHE_BYTES), rasterio.open(path, num_threads="all_cpus") as source:
         values = np.empty((source.count, len(rows)), source.dtypes[0])
         for top in range(0, source.height, BLOCK_PX):

@@ -1,4 +1,4 @@
-"""What a person opens first: a QGIS project, a report and a sheet to print, over the files of an event."""
+"""Write the files that a person opens first: a QGIS project, a report and a map sheet to print."""
 
 from collections import Counter
 
@@ -19,7 +19,7 @@ from landslide_cli.mapping.report import Report, write_report
 from landslide_cli.version import __version__
 
 PICTURE_PX = 1400
-"""Longest side of the images in the report."""
+"""Longest side of the images in the report, in pixels."""
 SWIR = ("B12", "B8A", "B04")
 
 
@@ -28,8 +28,16 @@ def present(
 ) -> None:
     """Write `map.qgz`, `report.html` and `map.pdf` into the event folder.
 
+    Args:
+        event: an event with a map of probability.
+        landslides: the layer of the landslides.
+        not_analysed: the layer of the ground that was not analysed.
+        aoi: the layer of the AOI.
+        scenes: the layer of the image footprints.
+        changes: changes since the earlier version; None if there is no earlier version.
+
     Raises:
-        OutputError: they cannot be written.
+        OutputError: a file cannot be written.
     """
     above = [changes.layer] if changes else []
     _write_project(event, *above, landslides, not_analysed, aoi, scenes)
@@ -40,7 +48,7 @@ def _write_project(event: Event, *vectors: Layer) -> None:
     """Write the QGIS project: vectors above the probability, the images and the shaded relief."""
     titles = {
         "landslides": "Landslides", "not_analysed": "Not analysed", "aoi": "Area of interest",
-        "scenes": "Image footprints", "changes": "Changes against the version before",
+        "scenes": "Image footprints", "changes": "Changes since the previous version",
     }  # fmt: skip
     layers: list[RasterLayer | VectorLayer] = [
         VectorLayer(v.name, titles[v.name], PRODUCTS["geopackage"].file, tuple(v.fields), v.name != "scenes")
@@ -93,14 +101,14 @@ def _write_report(event: Event, landslides: Layer, not_analysed: Layer, aoi: Lay
         post_date=event.dates("post") or "date unknown",
         software=f"landslide {__version__}",
         changes=_change_totals(changes) if changes else {},
-        changes_title=f"Changes against version {changes.since}" if changes else "",
+        changes_title=f"Changes since version {changes.since}" if changes else "",
     )
     write_report(report, event.path("report"))
     write_sheet(report, event.path("sheet"))
 
 
 def totals(landslides: Layer, not_analysed: Layer, aoi: Layer) -> dict[str, str]:
-    """Return what report and sheet sum up: landslides, and how much of the AOI was analysed or, by reason, was not."""
+    """Return the totals for report and sheet: landslides, and the share of the AOI that was and was not analysed."""
     sizes = [record["area_m2"] for record in landslides.records]
     (aoi_m2,) = ellipsoidal_area_m2(aoi.polygons, aoi.crs).tolist()
     hidden: Counter[str] = Counter()
@@ -130,7 +138,7 @@ def _change_totals(changes: Changes) -> dict[str, str]:
 
 
 def _picture(event: Event, side: str) -> NDArray[np.uint8]:
-    """Return an image in true colour, or grey where it has other bands, (h, w, 3); white where nothing was observed."""
+    """Return an image (h, w, 3) in true colour, or in grey if it lacks these bands; white is not observed."""
     bands = TRUE_COLOUR if set(TRUE_COLOUR) <= set(event.bands) else (event.bands[0],) * 3
     dn, ranges = _overview(event, side, tuple(event.bands.index(band) + 1 for band in bands))
     low, high = (np.array(ends, np.float32)[:, None, None] for ends in zip(*ranges, strict=True))
@@ -145,10 +153,18 @@ def _picture(event: Event, side: str) -> NDArray[np.uint8]:
 def _overview(
     event: Event, side: str, indexes: tuple[int, ...]
 ) -> tuple[NDArray[np.uint16], tuple[tuple[float, float], ...]]:
-    """Return bands (B, h, w) of an image at a size for a page, and the range in which each is drawn.
+    """Read bands of an image at a reduced size, and choose the range of values in which each band is drawn.
 
-    Ranges hold nearly all clear ground, as clouds would make everything else dark; they are equally wide, so that
-    colours stay what they are.
+    The ranges hold nearly all clear ground. Clouds are left out, because they would make everything else dark. All
+    ranges have the same width, so that colours are not distorted.
+
+    Args:
+        event: an event with images.
+        side: `pre` or `post`.
+        indexes: the B bands to read, from 1.
+
+    Returns:
+        Digital numbers (B, h, w), and the lower and upper end of each range.
     """
     with rasterio.open(event.path(side)) as source, rasterio.open(event.path("clear")) as mask:
         shrink = max(1.0, max(source.shape) / PICTURE_PX)

@@ -104,18 +104,18 @@ def vectorize(
     outlining: Outlining | None = None,
     previous: Event | None = None,
 ) -> VectorizeSummary:
-    """Write the landslides of an event, and what was not analysed, as GeoJSON, GeoPackage, QGIS project and report.
+    """Write the landslides of an event and the ground that was not analysed, with a QGIS project and a report.
 
-    If the event has an earlier version, the changes against it are written, too.
+    If the event has an earlier version, the changes since that version are written, too.
 
     Args:
-        config: what is wanted.
+        config: the options.
         progress: called with each step and the share done.
-        outlining: what `resolve` returned for the same options, if it was called before.
-        previous: the earlier version, if it is not yet where the event's record says.
+        outlining: the result of `resolve` for the same options, if it was called before.
+        previous: the earlier version, if it is not yet in the place that the event's record names.
 
     Returns:
-        What was found.
+        The landslides found and the files written.
 
     Raises:
         InputError: there is no such event, it was not predicted, or an option is out of range.
