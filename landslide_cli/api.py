@@ -1,8 +1,9 @@
-"""The Python API: each command as a function, with the types that a notebook has.
+"""The Python API: each command as a function that takes natural Python types.
 
-Areas are paths, bounding boxes or shapely geometries; dates are dates; lists are lists. Every function takes the other
-options of its command by their names, such as `max_cloud=20`: see the fields of its configuration in
-`landslide_cli.config`. It returns the summary that the command prints, and raises the errors of `landslide_cli.errors`.
+An area is a path, a bounding box or a shapely geometry. Dates are `datetime.date` or text. Options with several values
+are lists. Every function takes the other options of its command by name, such as `max_cloud=20`: see the fields of its
+configuration in `landslide_cli.config`. It returns the summary that the command prints, and raises the errors of
+`landslide_cli.errors`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -59,10 +60,10 @@ def map_event(
         **options: other fields of `FetchConfig`, `PredictConfig` and `VectorizeConfig`.
 
     Returns:
-        What each step did.
+        The result of each step.
 
     Raises:
-        LandslideError: what any of the steps raises.
+        LandslideError: one of the steps fails.
         TypeError: an option is unknown.
     """
     from landslide_cli.workflows.map import map_event as run
@@ -81,7 +82,7 @@ def map_event(
 def scenes(
     aoi: Area, event_date: Day, *, out: File | None = None, progress: Progress = silent, **options: Any
 ) -> "ScenesSummary":
-    """Rank the scenes of an event before any is fetched; nothing is written without `out`.
+    """Rank the scenes of an event before one is fetched; nothing is written without `out`.
 
     Args:
         aoi: area of interest.
@@ -114,7 +115,7 @@ def fetch(
         **options: other fields of `FetchConfig`, such as `pre=["before.tif"]`.
 
     Returns:
-        What was fetched.
+        The images used, and what they show of the area.
 
     Raises:
         LandslideError: an option cannot be used, no scene suits, or a catalog or the folder fails.
@@ -127,7 +128,7 @@ def fetch(
 def predict(
     event: "File | Event", *, model: str = "bbunet", progress: Progress = silent, **options: Any
 ) -> "PredictSummary":
-    """Run a model over an event: writes the map of probability.
+    """Run a model over an event and write the map of probability.
 
     Args:
         event: event folder, or the event itself.
@@ -136,10 +137,10 @@ def predict(
         **options: other fields of `PredictConfig`.
 
     Returns:
-        What was done.
+        The model used, and the shares analysed and mapped.
 
     Raises:
-        LandslideError: there is no such event or model, or they do not suit each other.
+        LandslideError: there is no such event or model, or the event lacks what the model reads.
     """
     from landslide_cli.workflows.predict import predict as run
 
@@ -155,7 +156,7 @@ def vectorize(event: "File | Event", *, progress: Progress = silent, **options: 
         **options: other fields of `VectorizeConfig`, such as `formats=["kml"]`.
 
     Returns:
-        What was found.
+        The landslides found and the files written.
 
     Raises:
         LandslideError: there is no such event, it was not predicted, or an option cannot be used.
@@ -173,7 +174,7 @@ def compare(
     Args:
         before: event folder, event, or vector file of landslides.
         after: the same, of the second map.
-        out: GeoJSON to write, with each landslide and its kind of change.
+        out: GeoJSON file to write, with each landslide and its kind of change.
         progress: called with each step and the share done, 0..1.
 
     Returns:
@@ -188,7 +189,7 @@ def compare(
 
 
 def _made(kind: type[Config], values: Mapping[str, Any]) -> Config:
-    """Make a configuration of values in natural types; None stands for the default."""
+    """Make a configuration from values in natural types; None means the default."""
     types = described(kind)
     given = {
         name: _natural(name, value, types[name][0]) if name in types else value
@@ -199,7 +200,7 @@ def _made(kind: type[Config], values: Mapping[str, Any]) -> Config:
 
 
 def _natural(name: str, value: Any, kind: Any) -> Any:
-    """Return a value as the configuration holds it."""
+    """Convert a value to the type that the configuration holds."""
     if name == "aoi":
         return _area(value)
     if get_origin(kind) is tuple:

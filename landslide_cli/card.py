@@ -1,4 +1,4 @@
-"""What a model says of itself. The card lives inside the ONNX file and travels with it."""
+"""The card of a model: what it reads, how good it is, and its limits. The card is stored inside the ONNX file."""
 
 import json
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ from landslide_cli.errors import ModelError
 METADATA_KEY = "landslide_card"
 """The key of the ONNX `metadata_props` whose value is the card as JSON."""
 DEEPNESS_KEY = "landslide_deepness"
-"""The same in a file that the QGIS plugin Deepness runs, and that this program does not."""
+"""The same key in a file for the QGIS plugin Deepness, which this program does not run."""
 
 
 KEY_FIGURES: Final[Mapping[str, str]] = {
@@ -23,13 +23,13 @@ KEY_FIGURES: Final[Mapping[str, str]] = {
     "reported_f1": "F1 {score:.2f}, as its authors report it",
     "validation_f1": "F1 {score:.2f} on the events that it was chosen by",
 }
-"""The scores that a reader should see first, in words, in this order."""
+"""The most important scores, in words, in the order in which they are shown."""
 SHOWN_FIGURES: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
 class ModelCard:
-    """All that is needed to run a model, and to judge its map."""
+    """Everything that is needed to run a model and to judge its map."""
 
     name: str
     version: str
@@ -42,10 +42,10 @@ class ModelCard:
     """Probability from which a pixel counts as landslide, 0..1."""
     gsd_m: int = 10
     tile_px: int = 256
-    """Side of the windows the model learned on."""
+    """Side of the windows that the model learned from, in pixels."""
     training_data: str = ""
     spare_bands: tuple[str, ...] = ()
-    """Bands that may be missing: the model has learned to do without, less well, if they are 0 on both dates."""
+    """Bands that can be missing (0 on both dates). The model has learned to work without them, but less well."""
     scores: Mapping[str, float] = field(default_factory=dict)
     """Measured scores, by name, each 0..1."""
     limits: str = ""
@@ -55,7 +55,7 @@ class ModelCard:
     """SHA-256 of the training configuration."""
 
     def figures(self) -> tuple[str, ...]:
-        """Return the most important scores in words, `SHOWN_FIGURES` at most."""
+        """Return the most important scores in words, at most `SHOWN_FIGURES`."""
         known = [(words, self.scores[name]) for name, words in KEY_FIGURES.items() if name in self.scores]
         return tuple(words.format(score=score, percent=_percent(score)) for words, score in known[:SHOWN_FIGURES])
 
@@ -65,13 +65,20 @@ class ModelCard:
 
     @classmethod
     def from_metadata(cls, metadata: Mapping[str, str], source: str) -> "ModelCard":
-        """Read the card from the `metadata_props` of the ONNX file named `source`.
+        """Read the card from the `metadata_props` of an ONNX file.
+
+        Args:
+            metadata: the `metadata_props`.
+            source: name of the file, for messages.
+
+        Returns:
+            The card.
 
         Raises:
             ModelError: there is no card, or it lacks a field.
         """
         if DEEPNESS_KEY in metadata:
-            raise ModelError(f"{source} was written for the QGIS plugin Deepness; give the model that it was made of")
+            raise ModelError(f"{source} was written for the QGIS plugin Deepness; give the model that it was made from")
         if METADATA_KEY not in metadata:
             raise ModelError(
                 f"{source} holds no model card (metadata {METADATA_KEY!r}); "

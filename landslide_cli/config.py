@@ -1,8 +1,8 @@
-"""What each command needs to know: one frozen dataclass a command, with every default, choice and bound.
+"""The options of each command: one frozen dataclass per command, with every default, choice and bound.
 
-A field says all that is known of an option: its type (a `Literal` lists the choices), and one line of help with its
-bounds in an `Option`. The command line, the checks and the documentation derive from it. A configuration is checked
-when it is made: whoever holds one need not check it again.
+A field holds everything about an option: its type (a `Literal` lists the choices), and an `Option` with its help and
+its bounds. The command line, the checks and the documentation are made from it. A configuration is checked when it is
+made, so it need not be checked again.
 """
 
 from collections.abc import Hashable
@@ -19,19 +19,19 @@ Device = Literal["auto", "tensorrt", "cuda", "openvino-bf16", "openvino-mixed", 
 """Engines, the fastest first after `auto`."""
 TorchDevice = Literal["auto", "cuda", "cpu"]
 Overviews = Literal["average", "nearest", "mode", "none"]
-"""Small scars fade in averages, and come and go in the nearest pixel; without overviews a large map opens slowly."""
+"""Small scars fade with `average`, and show only by chance with `nearest`. With `none` a large map opens slowly."""
 Format = Literal["flatgeobuf", "geoparquet", "shapefile", "kml", "csv"]
 Schema = Literal["landslide", "cems"]
 Split = Literal["train", "validation", "test"]
 
 BATCH: Final = 4
-"""Windows per call of an engine on the CPU; four times as many on a GPU, twice in OpenVINO, which spreads them."""
+"""Windows per call of an engine on the CPU. A GPU gets four times this number, and OpenVINO twice this number."""
 AOI_LIMIT_KM2: Final = 15_000
-"""Above this an AOI needs `--yes`: more than one granule (12,056 km2), hours on a laptop, often a mistake."""
+"""A larger AOI needs `--yes`: more than a granule (12,056 km2) takes hours on a laptop, and is often a mistake."""
 MERGE_MAX_M: Final = 200
-"""Parts farther from each other are not one landslide; it also bounds the time of the search for them."""
+"""Parts farther apart are not one landslide. The limit also bounds the time of the search for parts."""
 TILE_STEP_PX: Final = 32
-"""Networks halve a window five times."""
+"""Networks halve a window five times, so its side must be a multiple of 32."""
 
 WHAT, IMAGES, OWN, MODEL, OUTLINES, OUTPUT = (
     "What and when", "Images from a catalog", "Your own images", "Model", "Outlines", "Output",
@@ -41,26 +41,26 @@ WHAT, IMAGES, OWN, MODEL, OUTLINES, OUTPUT = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Option:
-    """What is known of a field beside its type and its default."""
+    """The properties of a field besides its type and its default."""
 
     help: str
     """One sentence or two."""
     panel: str | None = None
     metavar: str | None = None
     shown: str | None = None
-    """What the help shows as default where the default is worked out."""
+    """Text that the help shows as default if the default is worked out later."""
     least: float | None = None
     most: float | None = None
     above: float | None = None
     """Bound that the value must exceed."""
     step: int | None = None
-    """The value must be a multiple of it."""
+    """The value must be a multiple of this number."""
     argument: bool = False
-    """Given by its place on the command line, not by a name."""
+    """Whether the option is given by its place on the command line, not by its name."""
     short: str | None = None
     """A one-letter name."""
     required: bool = False
-    """The command line asks for it, although the field has a default."""
+    """Whether the command line requires it although the field has a default."""
 
 
 class Checked:
@@ -68,13 +68,13 @@ class Checked:
 
     __slots__ = ()
     PREFIX: ClassVar[str] = "--"
-    """Before the name of a field in messages."""
+    """Text before the name of a field in messages."""
 
     def __post_init__(self) -> None:
         """Check each field against its type and its `Option`.
 
         Raises:
-            InputError: a value is not among the choices, or out of bounds.
+            InputError: a value is not one of the choices, or is out of bounds.
         """
         check(self)
 
@@ -84,10 +84,10 @@ def check(config: Any, prefix: str | None = None) -> None:
 
     Args:
         config: a dataclass whose fields are `Annotated` with an `Option`.
-        prefix: stands before the name of a field in messages; by default the class's `PREFIX`.
+        prefix: text before the name of a field in messages; the `PREFIX` of the class if None.
 
     Raises:
-        InputError: a value is not among the choices, or out of bounds.
+        InputError: a value is not one of the choices, or is out of bounds.
     """
     for name, (kind, option) in described(type(config)).items():
         value = getattr(config, name)
@@ -166,7 +166,7 @@ def plain_type(kind: Any) -> Any:
 
 
 def choices_of(kind: Any) -> tuple[Any, ...]:
-    """Return the choices that a type lists; none if it is not made of a `Literal`."""
+    """Return the choices that a type lists; empty if the type is not made of a `Literal`."""
     plain = plain_type(kind)
     return get_args(plain) if get_origin(plain) is Literal else ()
 
@@ -197,7 +197,7 @@ Overwrite = Annotated[bool, Option(help="Replace what is there.", panel=OUTPUT)]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SearchConfig(Checked):
-    """Which images to look for."""
+    """Options of the search for images."""
 
     aoi: Annotated[
         str | None,
@@ -240,7 +240,7 @@ class SearchConfig(Checked):
     post_days: Annotated[
         int, Option(help="Search this many days after the event.", panel=IMAGES, least=1, metavar="DAYS")
     ] = 30
-    """Search windows before and after the event (paper, section 3.2: three months and one month)."""
+    """The defaults of `pre_days` and `post_days` are those of the paper (section 3.2: three months and one month)."""
     max_cloud: Annotated[
         float,
         Option(
@@ -249,7 +249,7 @@ class SearchConfig(Checked):
         ),
     ] = 40.0  # fmt: skip
     workers: Annotated[int, Option(help="Reads at the same time.", panel=IMAGES, least=1, most=64, metavar="N")] = 4
-    """Enough to hide latency, few enough not to be throttled."""
+    """Enough to hide the latency of servers, and not so many that servers slow the program down."""
     yes: Annotated[
         bool, Option(help=f"Go on although the AOI is larger than {AOI_LIMIT_KM2:,} km2.", panel=WHAT, short="-y")
     ] = False
@@ -262,7 +262,7 @@ class ScenesConfig(SearchConfig):
     out: Annotated[Path | None, Option(help="Contact sheet to write, a PNG file.", panel=OUTPUT, metavar="PNG")] = Path(
         "scenes.png"
     )
-    """None draws nothing."""
+    """Nothing is drawn if None."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -312,7 +312,7 @@ class FetchConfig(SearchConfig):
     ] = False
 
     def parameters(self) -> dict[str, object]:
-        """Return what the content of the event depends on: its provenance, by which a second run knows it again."""
+        """Return the options that the content of the event depends on, so that a second run can recognise it."""
         return {key: value for key, value in asdict(self).items() if key not in ("out", "workers", "overwrite", "yes")}
 
 
@@ -357,7 +357,7 @@ class PredictConfig(Checked):
     ] = "average"
     batch: int = BATCH
     min_slope: MinSlope = 10.0
-    """Degrees; flatter ground is not a landslide to the training-free detectors, where terrain is known."""
+    """Degrees. Where terrain is known, the training-free detectors never map flatter ground."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -381,7 +381,7 @@ class VectorizeConfig(Checked):
     min_area: Annotated[
         float, Option(help="Smallest landslide in square metres.", panel=OUTLINES, least=0, metavar="M2")
     ] = 400.0
-    """m2: four pixels, the least that two bands at 20 m can tell from noise."""
+    """Four pixels in m2: the smallest area that two bands with a GSD of 20 m can tell from noise."""
     simplify: Annotated[
         float,
         Option(help="Simplify outlines; they move by this many metres at most.", panel=OUTLINES, least=0, metavar="M"),
@@ -458,7 +458,7 @@ class MapConfig:
 
 @dataclass(frozen=True, slots=True)
 class PrepareConfig(Checked):
-    """What `prepare` needs to know. Windows and what they must hold are those of the paper (section 3.2)."""
+    """What `prepare` needs to know. The defaults for windows are those of the paper (section 3.2)."""
 
     out: Annotated[Path, Option(help="Folder of the training set to write.", panel=OUTPUT, metavar="DATASET")]
     events: Annotated[
@@ -478,7 +478,7 @@ class PrepareConfig(Checked):
             panel="Truth", metavar="FILE",
         ),
     ] = ()  # fmt: skip
-    """Rasters with codes of what changed and is not a landslide, 0 elsewhere."""
+    """Rasters with codes of other changes, 0 elsewhere."""
     layer: Annotated[
         str | None, Option(help="Layer of the inventories.", panel="Truth", metavar="NAME", shown="all")
     ] = None
@@ -555,7 +555,7 @@ class PrepareConfig(Checked):
 
     @property
     def stride_px(self) -> int:
-        """Pixels between windows."""
+        """Pixels from one window to the next."""
         return self.stride or max(self.window // 2, 1)
 
 
@@ -578,7 +578,7 @@ class TrainConfig(Checked):
     config: Annotated[
         Path | None, Option(help="Recipe, such as examples/paper.toml.", panel="Recipe", metavar="TOML")
     ] = None
-    """TOML file with fields of `Recipe`, and with tables `[models.NAME]` that hold for one network alone."""
+    """TOML file with fields of `Recipe`, and with tables `[models.NAME]` for single networks."""
     bands: Annotated[
         str | None,
         Option(help="Bands to learn from.", panel="Recipe", metavar="B02,B03,...", shown="those of the recipe, or all"),
@@ -600,7 +600,7 @@ class TrainConfig(Checked):
         int | None,
         Option(help="Seed of weights and chance.", panel="Recipe", least=0, metavar="N", shown="that of the recipe"),
     ] = None
-    """Those of these that are given replace what the recipe says."""
+    """Options from `model` to `seed` that are given replace the values of the recipe."""
     encoder_weights: Annotated[
         Path | None,
         Option(
@@ -618,7 +618,7 @@ class TrainConfig(Checked):
     resume: Annotated[bool, Option(help="Go on after the last complete epoch of this run.", panel="Start")] = False
     device: Annotated[TorchDevice, Option(help="All GPUs of the machine are used.", panel="Machine")] = "auto"
     workers: Annotated[int, Option(help="Processes that read windows.", panel="Machine", least=0, metavar="N")] = 2
-    """Reading a window takes a tenth of the processor time of learning from it."""
+    """Reading a window takes 10 % of the processor time of learning from it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -762,7 +762,7 @@ class SimulateConfig(Checked):
             panel="Real ground", metavar="FILE",
         ),
     ] = ()  # fmt: skip
-    """The first that knows a place counts."""
+    """If several files know a place, the first one counts."""
     landcover_class: Annotated[
         tuple[str, ...],
         Option(

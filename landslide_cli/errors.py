@@ -1,7 +1,7 @@
-"""The errors a user can meet. Each message says what happened, the value, and what to do."""
+"""The errors that a user can see. Each message says what happened, the value, and what to do."""
 
 DISTRIBUTION = "landslide-cli"
-"""Name of this program on the Python package index; `landslide` there is another program."""
+"""Name of this program on the Python package index. `landslide` is another program there."""
 
 
 class LandslideError(Exception):
@@ -23,7 +23,7 @@ class NoSceneError(LandslideError):
 
 
 class CatalogError(LandslideError):
-    """A catalog or an image it lists cannot be reached or read."""
+    """A catalog, or an image that it lists, cannot be reached or read."""
 
     exit_code = 4
 
@@ -55,9 +55,15 @@ def needs_extra(what: str, package: str, extra: str) -> str:
 
 
 def is_interrupt(error: BaseException | None) -> bool:
-    """Return whether `error` is an interrupt, or came of one.
+    """Find out whether an error is an interrupt or was caused by one.
 
-    Compiled code that is interrupted may raise an error of its own, and what is closed then may fail.
+    Interrupted compiled code can raise its own error, and closing its files can fail, too.
+
+    Args:
+        error: the error.
+
+    Returns:
+        True if the error or any of its causes is an interrupt.
     """
     while error is not None and not isinstance(error, KeyboardInterrupt):
         error = error.__cause__ or error.__context__

@@ -1,4 +1,4 @@
-"""Writing files so that a killed run leaves the old file or none, never half of one."""
+"""Write files so that a killed run leaves the old file or no file, but never half a file."""
 
 import errno
 import shutil
@@ -10,7 +10,7 @@ from pathlib import Path
 from landslide_cli.errors import OutputError
 
 FREE_BYTES_MIN = 8 * 2**20
-"""Below this a failed write is put down to the disk: GDAL does not always say why a write failed."""
+"""With less free space, a failed write is reported as a full disk, because GDAL does not always say why it failed."""
 
 _DISK = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _PERMISSION = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST}
@@ -18,9 +18,16 @@ _PERMISSION = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXI
 
 @contextmanager
 def atomic(path: Path) -> Iterator[Path]:
-    """Yield a temporary name beside `path`; rename it to `path` if the block ends well.
+    """Give a temporary file beside `path`, and rename it to `path` if the block ends without an error.
 
-    The temporary keeps the suffix, by which drivers know their format. If the block fails, it is removed.
+    The temporary file has the same suffix, because drivers use it to choose the format. It is removed if the block
+    fails.
+
+    Args:
+        path: the file to write; its folder is made if it is missing.
+
+    Yields:
+        Path of the temporary file.
 
     Raises:
         OutputError: the disk is full or the folder cannot be written.
@@ -38,7 +45,7 @@ def atomic(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
-    """Turn what goes wrong for lack of disk space or permission while `path` is written into `OutputError`."""
+    """Raise an `OutputError` if writing `path` fails because of a full disk or missing permission."""
     try:
         yield
     except OutputError:
@@ -63,7 +70,7 @@ def free_bytes(path: Path) -> int:
 
 
 def _on_a_disk(path: Path) -> bool:
-    """Whether files can be kept there: /proc and its like have no size."""
+    """Return whether files can be stored there: /proc and the like have no size."""
     return shutil.disk_usage(_existing(path)).total > 0
 
 
@@ -72,10 +79,14 @@ def _existing(path: Path) -> Path:
 
 
 def require_free(path: Path, needed_bytes: int) -> None:
-    """Refuse early what is sure not to fit.
+    """Refuse early to write something that does not fit on the disk.
+
+    Args:
+        path: where to write.
+        needed_bytes: space needed.
 
     Raises:
-        OutputError: less than `needed_bytes` is free where `path` lies.
+        OutputError: the disk of `path` has less free space, or `path` is not on a disk.
     """
     if not _on_a_disk(path):
         raise OutputError(f"{path} is not on a disk; choose another output folder")
@@ -94,9 +105,14 @@ def sha256_of(path: Path) -> str:
 
 
 def link(source: Path, target: Path) -> None:
-    """Let `target` be the same file as `source`, or a copy of it where the disk knows no hard links.
+    """Make `target` a hard link to `source`, or a copy if the disk has no hard links.
 
-    Files are never written in place here, so that a file that is put under either name leaves the other as it was.
+    This is safe because this program never changes a file in place: it replaces it, and the other name keeps the old
+    content.
+
+    Args:
+        source: an existing file.
+        target: the new name; its folder is made if it is missing.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     try:
@@ -106,7 +122,7 @@ def link(source: Path, target: Path) -> None:
 
 
 def remove(path: Path) -> None:
-    """Remove a file or a folder if it is there."""
+    """Remove a file or a folder if it exists."""
     if path.is_dir():
         shutil.rmtree(path)
     else:

@@ -1,10 +1,10 @@
-"""TODO."""
+"""How functions report their progress."""
 
 from collections.abc import Callable
 
 Progress = Callable[[str, float], None]
-"""Called with what is being done and the share done, 0..1."""
+"""Called with the current step in words, and the share done, 0..1."""
 
 
 def silent(_step: str, _share: float) -> None:
-    """Take progress and show nothing."""
+    """Ignore the progress."""

@@ -1,4 +1,4 @@
-"""The command line: its commands, `--version`, and what happens when something goes wrong."""
+"""The command line: its commands, `--version`, and the handling of errors."""
 
 from typing import Annotated, Any
 
@@ -31,7 +31,7 @@ MAP, TRAIN, LOOK = "Map", "Simulate, train and measure", "Try and look"
 
 
 class _Boundary(TyperGroup):
-    """Ends expected failures with one message and their exit code; a bug keeps its traceback."""
+    """Shows expected failures as one message, and exits with their code. A bug keeps its traceback."""
 
     def invoke(self, ctx: Any) -> Any:
         try:

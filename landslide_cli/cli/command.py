@@ -1,4 +1,4 @@
-"""Commands made of configurations: every option, its help and its bounds come from the fields of `config`."""
+"""Make commands from configurations: every option, its help and its bounds come from the fields of `config`."""
 
 import inspect
 from collections.abc import Callable, Mapping
@@ -12,7 +12,7 @@ from landslide_cli.config import OUTPUT, Option, choices_of, described, plain_ty
 
 Rows = Mapping[str, Any]
 Run = Callable[..., tuple[Any, Rows]]
-"""Takes the configurations and the progress; returns a workflow's summary, and what a person reads of it."""
+"""Takes the configurations and the progress; returns the summary of a workflow, and its table for people."""
 
 MOST_USED = "Most used"
 """Panel of the options that most people need."""
@@ -23,13 +23,13 @@ VERBOSE = typer.Option("--verbose", "-v", help="Show the log.", rich_help_panel=
 def command(
     *configs: type, first: tuple[str, ...] = (), skip: tuple[str, ...] = (), same: Mapping[str, str] | None = None
 ) -> Callable[[Run], Callable[..., None]]:
-    """Make a command of a function that takes configurations and the progress.
+    """Make a command from a function that takes configurations and the progress.
 
     Args:
-        configs: the configurations whose fields become options; an option that several have is one.
-        first: names of the options that the help lists first, in a panel of their own.
+        configs: the configurations; their fields become options. Fields with the same name become one option.
+        first: names of the options that the help lists first, in their own panel.
         skip: names of fields that this command does not offer.
-        same: fields that take the value of another option, by their name.
+        same: names of fields that take the value of another option, with the name of that option.
 
     Returns:
         A decorator. The docstring of the function is the help of the command.
@@ -56,7 +56,15 @@ def command(
 
 
 def build(config: type, options: Mapping[str, Any]) -> Any:
-    """Make a configuration of the options that bear the names of its fields."""
+    """Make a configuration from the options that have the names of its fields.
+
+    Args:
+        config: the class of the configuration.
+        options: values by name; other names are ignored.
+
+    Returns:
+        The configuration.
+    """
     given: dict[str, Any] = {}
     for name, (kind, _) in described(config).items():
         if name in options:
@@ -85,7 +93,7 @@ def _parameters(configs: tuple[type, ...], first: tuple[str, ...], skip: set[str
             if option is not None and name not in skip and name not in found:
                 found[name] = _parameter(name, kind, option, defaults[name], MOST_USED if name in first else None)
     order = {name: number for number, name in enumerate(first)}
-    # The help shows panels in the order of their first option; what is written comes last.
+    # The help shows panels in the order of their first option. The panel of the output comes last.
     chosen = sorted(found.values(), key=lambda p: (order.get(p.name, len(order)), _panel(p) == OUTPUT))
     keyword = inspect.Parameter.KEYWORD_ONLY
     chosen.append(inspect.Parameter("as_json", keyword, default=False, annotation=Annotated[bool, JSON]))
@@ -121,7 +129,7 @@ def _parameter(name: str, kind: Any, option: Option, default: Any, panel: str | 
 
 
 def _typed(kind: Any) -> Any:
-    """Return the type that Typer is to read: lists for tuples, one text for a list of choices."""
+    """Return the type for Typer: a list for a tuple, one text for a list of choices."""
     if _is_list(kind):
         return str | None if choices_of(kind) else list[plain_type(kind)] | None  # type: ignore[misc]
     return kind

@@ -19,6 +19,6 @@ def compare(config: CompareConfig, progress: Any) -> tuple["CompareSummary", Row
 
 
 def rows(summary: "CompareSummary") -> dict[str, str]:
-    """Return what a person reads of a comparison."""
+    """Return the table of a comparison."""
     table = {change: f"{count}, {summary.areas_m2[change] / 1e4:.1f} ha" for change, count in summary.counts.items()}
     return table | ({"written": str(summary.out)} if summary.out else {})

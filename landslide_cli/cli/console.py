@@ -1,4 +1,4 @@
-"""All that is printed: messages and progress on stderr, a summary as a table there or as JSON on stdout."""
+"""Everything that is printed: messages, progress and tables on stderr, JSON on stdout."""
 
 import json
 import logging
@@ -30,7 +30,14 @@ def say(message: str) -> None:
 
 @contextmanager
 def working(verbose: bool) -> Iterator[Callable[[str, float], None]]:
-    """Show the log and a progress bar while the block runs; yield what takes the progress."""
+    """Show the log and a progress bar while the block runs.
+
+    Args:
+        verbose: show the log of this program, too, not only warnings.
+
+    Yields:
+        The function to call with the progress.
+    """
     from rich.logging import RichHandler
     from rich.progress import (
         BarColumn,
@@ -47,7 +54,7 @@ def working(verbose: bool) -> Iterator[Callable[[str, float], None]]:
         handlers=[RichHandler(console=console, show_time=verbose, show_path=False)],
         force=True,
     )
-    # Only this program's log is of interest; libraries report each request.
+    # Libraries log every request. Users only need the log of this program.
     for name in ("rasterio", "fiona", "odc", "urllib3", "pystac_client", "botocore"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
     columns = (
@@ -69,9 +76,15 @@ def working(verbose: bool) -> Iterator[Callable[[str, float], None]]:
 
 @contextmanager
 def _interrupts_kept() -> Iterator[Callable[[], None]]:
-    """Yield what raises an interrupt again: compiled code swallows one that comes while it calls back.
+    """Keep interrupts (Ctrl-C) from getting lost: compiled code ignores an interrupt during a call back to Python.
 
-    An error that comes after an interrupt, or of one, is raised as an interrupt.
+    An error that comes after an interrupt, or was caused by one, is raised as an interrupt.
+
+    Yields:
+        A function that raises an interrupt which came earlier.
+
+    Raises:
+        KeyboardInterrupt: an interrupt came.
     """
     came = False
 
@@ -84,7 +97,7 @@ def _interrupts_kept() -> Iterator[Callable[[], None]]:
         if came:
             raise KeyboardInterrupt
 
-    # Interrupts that are ignored, as under a shell's job in the background, stay so.
+    # If interrupts are ignored, as in a background job of a shell, this stays so.
     heard = signal.getsignal(signal.SIGINT) is signal.default_int_handler
     if heard:
         signal.signal(signal.SIGINT, note)
@@ -103,16 +116,16 @@ def show(summary: Any, rows: Mapping[str, Any], as_json: bool) -> None:
     """Show a workflow's summary.
 
     Args:
-        summary: the dataclass that the workflow returned, printed whole as JSON.
-        rows: what a person reads of it.
-        as_json: print JSON on stdout instead of the table.
+        summary: the dataclass that the workflow returned; JSON has all its fields.
+        rows: the table for people.
+        as_json: print JSON on stdout instead of the table on stderr.
     """
     if as_json:
         print(json.dumps(asdict(summary), default=_plain, indent=2))  # noqa: T201
         return
     width = max(map(len, rows)) + 2
     for name, value in rows.items():
-        # Lines are not folded: paths can be copied, whatever the width of the terminal.
+        # Lines are not folded, so that paths can be copied from a terminal of any width.
         for number, line in enumerate(str(value).splitlines() or [""]):
             label = name if number == 0 else ""
             console.print(f"[dim]{escape(label):<{width}}[/]{escape(line)}")

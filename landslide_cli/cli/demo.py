@@ -20,7 +20,7 @@ def demo(config: DemoConfig, progress: Any) -> tuple["DemoSummary", Rows]:
 
 
 def rows(summary: "DemoSummary") -> dict[str, str]:
-    """Return what a person reads of the demo."""
+    """Return the table of the demo."""
     return {
         "event": f"simulated: {summary.map.fetch.event}",
         "model": f"{summary.map.predict.model} on {summary.map.predict.provider}",

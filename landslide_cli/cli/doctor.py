@@ -19,12 +19,12 @@ def doctor(config: DoctorConfig, progress: Any) -> tuple["DoctorSummary", Rows]:
 
 
 def rows(summary: "DoctorSummary") -> dict[str, str]:
-    """Return what a person reads of a machine."""
+    """Return the table of a machine."""
     table = {
         "versions": ", ".join(f"{name} {version}" for name, version in summary.versions.items()),
         "processor": f"{summary.processor}, {summary.processors} cores",
         "models": ", ".join(summary.models),
-        "tried": f"{summary.model} on {summary.tried_on}, {summary.tile_px} px square",
+        "tested with": f"{summary.model} on {summary.tried_on}, {summary.tile_px} x {summary.tile_px} px",
     }
     for engine in summary.engines:
         if engine.why_not is not None:

@@ -20,7 +20,7 @@ def evaluate(config: EvaluateConfig, progress: Any) -> tuple["EvaluateSummary", 
 
 
 def rows(summary: "EvaluateSummary") -> dict[str, str]:
-    """Return what a person reads of an evaluation."""
+    """Return the table of an evaluation."""
     from landslide_cli.training.evaluation_report import PAPER, percent, text
     from landslide_cli.training.mosaics import PAPER_THRESHOLD
 
@@ -47,7 +47,7 @@ def rows(summary: "EvaluateSummary") -> dict[str, str]:
         "took": f"{summary.seconds:.0f} s, {summary.windows_per_second:.1f} windows/s",
     }
     if summary.beware:
-        table["beware"] = "\n".join(f"{reason}: the scores are too good" for reason in summary.beware)
+        table["warning"] = "\n".join(f"{reason}: the scores are too good" for reason in summary.beware)
     return table | ({"written": str(summary.out)} if summary.out else {})
 
 

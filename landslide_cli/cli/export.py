@@ -19,7 +19,7 @@ def export(config: ExportConfig, progress: Any) -> tuple["ExportSummary", Rows]:
 
 
 def rows(summary: "ExportSummary") -> dict[str, str]:
-    """Return what a person reads of an export."""
+    """Return the table of an export."""
     return {
         "model": f"{summary.model}, {summary.megabytes:.1f} MB",
         "difference": f"{summary.difference:.1e} at most between ONNX Runtime and torch",

@@ -19,7 +19,7 @@ def fetch(config: FetchConfig, progress: Any) -> tuple["FetchSummary", Rows]:
 
 
 def rows(summary: "FetchSummary") -> dict[str, str]:
-    """Return what a person reads of a fetch."""
+    """Return the table of a fetch."""
     table = {"event": f"{summary.event}" + (" (already fetched, kept)" if summary.reused else "")}
     for side in ("pre", "post"):
         lines = []
@@ -38,7 +38,7 @@ def rows(summary: "FetchSummary") -> dict[str, str]:
     unseen = {reason: share for reason, share in summary.unseen_percent.items() if share}
     table["not seen"] = ", ".join(f"{share:.1f} % {reason}" for reason, share in unseen.items()) or "nothing"
     if summary.scene_files:
-        table["every scene"] = f"{summary.scene_files} kept as files of their own"
+        table["every scene"] = f"{summary.scene_files} scenes kept as separate files"
     downloaded = summary.downloaded_megabytes
     table["took"] = f"{summary.seconds:.1f} s" + (f", {downloaded:.1f} MB downloaded" if downloaded else "")
     table["rasters"] = f"{summary.megabytes:.1f} MB"

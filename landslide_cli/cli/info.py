@@ -19,7 +19,7 @@ def info(config: InfoConfig, progress: Any) -> tuple["EventInfo", Rows]:
 
 
 def rows(summary: "EventInfo") -> dict[str, str]:
-    """Return what a person reads of an event."""
+    """Return the table of an event."""
     rows = {
         "event": f"{summary.event}, {summary.event_date}",
         "AOI": f"{summary.area_km2:.1f} km2, {summary.clear_percent:.1f} % clear on both dates",
@@ -32,13 +32,13 @@ def rows(summary: "EventInfo") -> dict[str, str]:
         text = f"{scene['id']} {(scene['datetime'] or 'date unknown')[:16].replace('T', ' ')}"
         rows[label] = f"{rows[label]}\n{text}" if label in rows else text
     for name, done in summary.steps.items():
-        made = f", {done['model']} from {done['threshold']:g}" if name == "predict" else ""
+        made = f", {done['model']}, threshold {done['threshold']:g}" if name == "predict" else ""
         found = f", {done['landslides']} landslides" if name == "vectorize" else ""
         rows[name] = f"{done['datetime']}{made}{found}"
     for one in summary.versions:
         rows[f"version {one.version}"] = (
-            f"{one.landslides} landslides, {one.model} from {one.threshold:g}, "
-            f"after: {one.post_dates or 'date unknown'}, "
+            f"{one.landslides} landslides, {one.model}, threshold {one.threshold:g}, "
+            f"post image: {one.post_dates or 'date unknown'}, "
             f"made {one.datetime}, in {one.folder}"
         )
     for file, size in summary.products.items():

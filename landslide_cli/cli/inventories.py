@@ -35,7 +35,7 @@ def fetch(config: InventoryConfig, progress: Any) -> tuple["FetchedInventory", R
 
 
 def rows(summary: "FetchedInventory") -> dict[str, str]:
-    """Return what a person reads of a download."""
+    """Return the table of a download."""
     checked = (
         "as published" if summary.verified else "not verified: no checksum is known yet; note this one for next time"
     )
@@ -49,7 +49,7 @@ def rows(summary: "FetchedInventory") -> dict[str, str]:
 
 
 def _lines(known: "Inventory") -> str:
-    """Say what is known of an inventory."""
+    """Return the known facts about an inventory."""
     days = " to ".join(dict.fromkeys((known.first_date, known.last_date)))
     how = f"landslide inventories fetch {known.name}" if known.download else "by hand"
     return "\n".join(

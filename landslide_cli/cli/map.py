@@ -19,9 +19,9 @@ def map_(
 ) -> tuple["MapSummary", Rows]:
     """Map the landslides of an event: fetch, predict and vectorize in one.
 
-    Run it again on the same folder to look for better images. If there are any, or if options differ, the map
-    becomes a new version, and the earlier one is kept.
-    """
+    Run it again on the same folder to look for better images. If there are better images, or if options differ, a
+    new version of the map is made, and the earlier version is kept.
+    """  # noqa: DOC201 - the help of the command
     from landslide_cli.workflows.map import map_event
 
     summary = map_event(MapConfig(fetched, predicted, vectorized), progress)
@@ -29,7 +29,7 @@ def map_(
 
 
 def rows(summary: "MapSummary") -> dict[str, str]:
-    """Return what a person reads of a map."""
+    """Return the table of a map."""
     unchanged = f", unchanged: {summary.unchanged}" if summary.unchanged else ""
     kept = f"; version {summary.version - 1} is kept in {summary.previous}" if summary.previous else ""
     version = {"version": f"{summary.version}{unchanged}{kept}"}

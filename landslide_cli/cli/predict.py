@@ -19,7 +19,7 @@ def predict(config: PredictConfig, progress: Any) -> tuple["PredictSummary", Row
 
 
 def rows(summary: "PredictSummary") -> dict[str, str]:
-    """Return what a person reads of a prediction."""
+    """Return the table of a prediction."""
     return {
         "model": f"{summary.model}, run on {summary.provider} in {summary.seconds:.1f} s",
         "analysed": f"{summary.analysed_percent:.1f} % of the grid",

@@ -20,7 +20,7 @@ def prepare(config: PrepareConfig, progress: Any) -> tuple["PrepareSummary", Row
 
 
 def rows(summary: "PrepareSummary") -> dict[str, str]:
-    """Return what a person reads of a training set."""
+    """Return the table of a training set."""
     from landslide_cli.training import splits, tiles
 
     table = {"training set": f"{summary.dataset}" + (" (already prepared, kept)" if summary.reused else "")}
@@ -32,7 +32,7 @@ def rows(summary: "PrepareSummary") -> dict[str, str]:
     for name, count in summary.windows.items():
         table[name] = f"{count:,} windows (paper: {summary.paper_windows[name]:,})"
     if beware := _beware(summary):
-        table["beware"] = "\n".join(beware)
+        table["warning"] = "\n".join(beware)
     for name, where in summary.halved.items():
         table[f"{name} halved"] = where
     reasons = {**tiles.REASONS, **splits.REASONS}
@@ -42,10 +42,10 @@ def rows(summary: "PrepareSummary") -> dict[str, str]:
 
 
 def _beware(summary: "PrepareSummary") -> list[str]:
-    """Say what makes the training set of little use, or its scores too good."""
+    """Return warnings: why the training set is of little use, or why its scores will be too good."""
     counts, beware = summary.windows, []
     if not counts["validation"] + counts["test"]:
-        beware.append("all windows are for training; set events apart with --validation, --test or --halve")
+        beware.append("all windows are for training; choose events for --validation, --test or --halve")
     if not counts["train"]:
         beware.append("no window is for training: this set can only be used to evaluate")
     beware += [
@@ -55,18 +55,18 @@ def _beware(summary: "PrepareSummary") -> list[str]:
 
 
 def _changes(event: Mapping[str, Any]) -> str:
-    """Say how much changed that is no landslide, where that is known."""
+    """Return the number of pixels with other changes, if it is known."""
     return f", {sum(event['changes_px'].values()):,} px of other changes" if event.get("changes") else ""
 
 
 def _landslides(counts: "dict[str, int]") -> str:
-    """Say what became of the landslides of an inventory."""
+    """Return what became of the landslides of an inventory."""
     words = {
         "outside": "outside the AOI",
         "other_date": "of another date",
-        "undated": "of no date (burned)",
+        "undated": "without a date (used)",
         "not_polygons": "not polygons",
-        "mended": "mended",
+        "mended": "repaired",
     }
     rest = ", ".join(f"{counts[key]} {text}" for key, text in words.items() if counts[key])
     return f"{counts['burned']} landslides on {counts['landslide_px']:,} px" + (f" ({rest})" if rest else "")

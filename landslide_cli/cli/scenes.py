@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from landslide_cli.workflows.scenes import Candidate, ScenesSummary
 
 LEAST_SHOWN = 0.05
-"""Points; what would be shown as 0.0 is left out."""
+"""Smaller numbers of points would be shown as 0.0 and are left out."""
 
 
 @command(ScenesConfig)
@@ -22,7 +22,7 @@ def scenes(config: ScenesConfig, progress: Any) -> tuple["ScenesSummary", Rows]:
 
 
 def rows(summary: "ScenesSummary") -> dict[str, str]:
-    """Return what a person reads of a search."""
+    """Return the table of a search."""
     table = {"catalog": summary.catalog, "AOI": f"{summary.area_km2:.1f} km2"}
     for side in ("pre", "post"):
         lines = [f"{'rank':>4}  {'used':>4}  {'UTC':16}  {'orbit':>5}  {'clear':>7}  {'points':>6}  id"]
@@ -36,7 +36,7 @@ def rows(summary: "ScenesSummary") -> dict[str, str]:
 
 
 def _lines(scene: "Candidate") -> tuple[str, str]:
-    """Return what a scene is, and below it what it lost points for: identifiers alone fill half a line."""
+    """Return two lines: the scene, and below it the reasons for lost points, because ids fill half a line."""
     used, orbit = ("" if value is None else value for value in (scene.used, scene.relative_orbit))
     lost = ", ".join(f"{reason} {points:.1f}" for reason, points in scene.lost.items() if points > LEAST_SHOWN)
     return (

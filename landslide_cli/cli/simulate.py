@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 @command(SimulateConfig)
 def simulate(config: SimulateConfig, progress: Any) -> tuple["SimulateSummary", Rows]:
-    """Simulate events with landslides and with other changes, to train and to try things with."""
+    """Simulate events with landslides and other changes, for training and for tests."""
     from landslide_cli.workflows.simulate import simulate as run
 
     summary = run(config, progress)
@@ -19,7 +19,7 @@ def simulate(config: SimulateConfig, progress: Any) -> tuple["SimulateSummary", 
 
 
 def rows(summary: "SimulateSummary") -> dict[str, str]:
-    """Return what a person reads of a simulation."""
+    """Return the table of a simulation."""
     table = {
         event.name: f"{event.event_date}, {event.landslides} landslides, ground {event.relief}, "
         f"land cover {event.cover}; also "
@@ -30,5 +30,5 @@ def rows(summary: "SimulateSummary") -> dict[str, str]:
     table["next"] = (
         f"landslide fetch --aoi {first.aoi} --event-date {first.event_date} --catalog {first.items} --out EVENT"
     )
-    table["took"] = f"{summary.seconds:.0f} s" + (f"; {summary.kept} were there already" if summary.kept else "")
+    table["took"] = f"{summary.seconds:.0f} s" + (f"; {summary.kept} existed already" if summary.kept else "")
     return table

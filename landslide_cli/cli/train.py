@@ -19,7 +19,7 @@ def train(config: TrainConfig, progress: Any) -> tuple["TrainSummary", Rows]:
 
 
 def rows(summary: "TrainSummary") -> dict[str, str]:
-    """Return what a person reads of a training."""
+    """Return the table of a training run."""
     return {
         "run": str(summary.run),
         "network": f"{summary.model}, {summary.parameters / 1e6:.2f} million parameters",
@@ -27,6 +27,6 @@ def rows(summary: "TrainSummary") -> dict[str, str]:
         "best epoch": f"{summary.best_epoch} of {summary.epochs}: validation loss {summary.validation_loss:.4f}",
         "F1": f"{summary.validation_f1:.3f} at 0.5, {summary.best_f1:.3f} at {summary.best_threshold:.2f} (validation)",
         "speed": f"{summary.windows_per_second:.1f} windows/s, {summary.seconds_per_epoch:.1f} s per epoch; "
-        f"{summary.waiting_percent:.1f} % of it waiting for windows",
+        f"{summary.waiting_percent:.1f} % of the time waiting for windows",
         "took": f"{summary.seconds:.0f} s",
     }

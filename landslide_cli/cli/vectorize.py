@@ -19,7 +19,7 @@ def vectorize(config: VectorizeConfig, progress: Any) -> tuple["VectorizeSummary
 
 
 def rows(summary: "VectorizeSummary") -> dict[str, str]:
-    """Return what a person reads of the polygons."""
+    """Return the table of the polygons."""
     table = {
         "landslides": f"{summary.landslides}, {summary.area_m2 / 1e4:.1f} ha (largest {summary.largest_m2 / 1e4:.2f})",
         "analysed": f"{summary.analysed_percent:.1f} % of the AOI; the rest is in the layer not_analysed",

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from landslide_cli.card import ModelCard
     from landslide_cli.workflows.weights import CardSummary, ImportSummary, QgisModelSummary, Weights, WeightsList
 
-weights = typer.Typer(help="Model files: those that come with the program, their cards, and files made of others.")
+weights = typer.Typer(help="Model files: shipped models, model cards, and models from other files.")
 
 
 @weights.command("list")
@@ -28,7 +28,7 @@ def list_(progress: Any) -> tuple["WeightsList", Rows]:
 @weights.command()
 @command(ShowModelConfig)
 def show(config: ShowModelConfig, progress: Any) -> tuple["Weights", Rows]:
-    """Show the card of a model: what it reads, what it reaches, and its limits."""
+    """Show the card of a model: what it reads, its scores, and its limits."""
     from landslide_cli.workflows.weights import show_weights
 
     summary = show_weights(config.name, progress)
@@ -39,7 +39,7 @@ def show(config: ShowModelConfig, progress: Any) -> tuple["Weights", Rows]:
 @weights.command("import")
 @command(ImportConfig)
 def import_(config: ImportConfig, progress: Any) -> tuple["ImportSummary", Rows]:
-    """Make a model file of a checkpoint that the authors of the paper published."""
+    """Make a model file from a checkpoint that the authors of the paper published."""
     from landslide_cli.workflows.weights import import_weights
 
     summary = import_weights(config, progress)
@@ -67,18 +67,22 @@ def qgis(config: QgisModelConfig, progress: Any) -> tuple["QgisModelSummary", Ro
     from landslide_cli.workflows.weights import write_qgis_model
 
     summary = write_qgis_model(config, progress)
-    raster = f"{summary.stack}: open it in QGIS as the plugin's input layer" if summary.stack else "none: give --event"
+    raster = (
+        f"{summary.stack}: open it in QGIS as the plugin's input layer"
+        if summary.stack
+        else "not written; give --event"
+    )
     return summary, {
         "model": f"{summary.model}, {summary.megabytes:.1f} MB; press `Load default parameters` in the plugin",
         "raster": raster,
         "bands": ", ".join(summary.channels),
-        "windows": f"{summary.tile_px} px, landslide from {summary.threshold:g}",
+        "windows": f"{summary.tile_px} px, threshold {summary.threshold:g}",
         "difference": f"{summary.difference:.1e} at most from `landslide predict` in a window",
     }
 
 
 def _line(model: "Weights") -> str:
-    """Return what a person reads of a model in a list."""
+    """Return one line about a model for a list."""
     size = f"{model.megabytes:.1f} MB" if model.megabytes else "no weights"
     measured = [f"{name} {score:.3f}" for name, score in model.card.scores.items() if "f1" in name.lower()]
     threshold = f"threshold {model.card.threshold:g}"
@@ -86,7 +90,7 @@ def _line(model: "Weights") -> str:
 
 
 def _rows(card: "ModelCard") -> Mapping[str, str]:
-    """Return what a person reads of a card."""
+    """Return the table of a card."""
     rows = {
         "name": f"{card.name} {card.version}",
         "architecture": card.architecture,

@@ -1,4 +1,4 @@
-"""Probabilities from arrays in memory: no event folder is needed."""
+"""Run a model over arrays in memory, without an event folder."""
 
 from collections.abc import Sequence
 
@@ -34,10 +34,10 @@ def predict_arrays(
     Args:
         pre: (B, H, W) digital numbers before the event, 10000 = reflectance 1, 0 = not observed; 10 m pixels.
         post: (B, H, W) digital numbers after the event, on the same grid.
-        terrain: (4, H, W) elevation in metres, slope in degrees, sine and cosine of the aspect, NaN where unknown.
+        terrain: (4, H, W) elevation in metres, slope in degrees, sine and cosine of the aspect; NaN where unknown.
         model: name of a shipped model or of a detector, or path of an ONNX file.
-        bands: names of the B channels, such as `["B02", "B03", "B04"]`; those of the model if None.
-        clear: (H, W) true where the ground is seen on both dates; everywhere if None.
+        bands: names of the B channels, such as `["B02", "B03", "B04"]`; the bands of the model if None.
+        clear: (H, W) true where the ground is seen on both dates; all pixels if None.
         device: what the model runs on.
         tile: side of a window in pixels; that of the model if None.
         stride: pixels from one window to the next; three quarters of a window if None.
@@ -116,7 +116,7 @@ class _ArrayReader:
     def _chosen(
         self, image: NDArray[np.generic], bands: tuple[str, ...], wanted: tuple[str, ...]
     ) -> NDArray[np.uint16]:
-        """Return the bands that the model reads, 0 for those that are not there."""
+        """Return the bands that the model reads; missing bands are 0."""
         chosen = np.zeros((len(wanted), self.height, self.width), np.uint16)
         for channel, band in enumerate(wanted):
             if band in bands:
@@ -136,5 +136,5 @@ class _ArrayReader:
         return self._strip(slice(row, row + rows), slice(column, column + columns))
 
     def thinned(self, step: int) -> Strip:
-        """Read everything, with one pixel for `step` x `step` of them."""
+        """Read one pixel of each `step` x `step` pixels."""
         return self._strip(slice(None, None, step), slice(None, None, step))

@@ -23,7 +23,7 @@ class Model:
     file: Path | None = None
     """The ONNX file; None for a detector."""
     reference: OnnxEngine | None = None
-    """The network in ONNX Runtime on the processor; None for a detector."""
+    """The network in ONNX Runtime on the CPU; None for a detector."""
     sha256: str | None = None
     """SHA-256 of the file."""
 
@@ -145,12 +145,12 @@ def check_suits(card: ModelCard, bands: Sequence[str], *, terrain: bool, where: 
         )
     if card.terrain and not terrain:
         raise ModelError(
-            f"model {card.name} reads terrain, and {where} was made without; {_alternative(bands, terrain)}"
+            f"model {card.name} reads terrain, and {where} was made without terrain; {_alternative(bands, terrain)}"
         )
 
 
 def _alternative(bands: Sequence[str], terrain: bool) -> str:
-    """Name a model that would run."""
+    """Return the advice to use a model that would run."""
     for name in (*shipped_models(), *DETECTORS):
         card = read_card(name)
         if set(card.bands) - set(card.spare_bands) <= set(bands) and (terrain or not card.terrain):
@@ -202,7 +202,7 @@ def with_facts(card: ModelCard, path: Path) -> ModelCard:
         The new card.
 
     Raises:
-        InputError: the file cannot be read, has a field that only a training run can know, or a value out of bounds.
+        InputError: the file cannot be read, has a field that only a training run sets, or has a value out of bounds.
     """
     try:
         facts: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))

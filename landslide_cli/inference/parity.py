@@ -1,4 +1,4 @@
-"""How two implementations of one network are compared: on which windows, and how far they may differ."""
+"""Compare two implementations of one network: the windows to use, and the largest difference allowed."""
 
 from pathlib import Path
 from typing import Final
@@ -10,18 +10,18 @@ from landslide_cli.geo.bands import REFLECTANCE_ONE
 from landslide_cli.inference.engines import Inputs, OnnxEngine
 
 PARITY: Final = 1e-4
-"""Largest difference in probability that a float32 export may show."""
+"""Largest difference in probability that is allowed for a float32 export."""
 HALF_PARITY: Final = 1e-2
-"""The same for an export that computes in half precision: one step of `probability.tif`."""
+"""Largest difference in probability that is allowed in half precision: one step of `probability.tif`."""
 
 
 def run_model(path: Path, inputs: Inputs) -> NDArray[np.float32]:
-    """Return the probabilities (N, 1, H, W) that a model file gives in ONNX Runtime on the processor."""
+    """Return the probabilities (N, 1, H, W) that a model file gives in ONNX Runtime on the CPU."""
     return OnnxEngine(path).run(inputs)
 
 
 def example_inputs(bands: int, tile_px: int, count: int = 2, seed: int = 0) -> dict[str, NDArray[np.float32]]:
-    """Return random windows in the range of real ones: `pre`, `post` and `terrain`, each (count, C, H, W) float32."""
+    """Return random windows with realistic values: `pre`, `post` and `terrain`, each (count, C, H, W) float32."""
     rng = np.random.default_rng(seed)
     shape = (count, bands, tile_px, tile_px)
     slope = rng.uniform(0, 60, (count, tile_px, tile_px))
