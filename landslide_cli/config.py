@@ -326,7 +326,7 @@ class PredictConfig(Checked):
         Device,
         Option(
             help="What the model runs on; auto takes the fastest that gives the same map. See `landslide doctor`.",
-            panel=MODEL,
+            panel=MODEL, metavar="ENGINE",
         ),
     ] = "auto"  # fmt: skip
     threshold: Threshold = None
@@ -427,7 +427,7 @@ class VectorizeConfig(Checked):
     formats: Annotated[
         tuple[Format, ...],
         Option(
-            help="More formats for the landslides, separated by commas: flatgeobuf, geoparquet, shapefile, kml, csv.",
+            help="More formats for the landslides, separated by commas.",
             panel=OUTPUT, metavar="NAMES",
         ),
     ] = ()  # fmt: skip
@@ -651,7 +651,7 @@ class EvaluateConfig(Checked):
         Option(help="...or if it and the mapped regions that touch it have this IoU.", least=0, most=1, metavar="IOU"),
     ] = 0.3
     min_slope: MinSlope = 10.0
-    device: Annotated[Device, Option(help="What the model runs on.", panel=MODEL)] = "auto"
+    device: Annotated[Device, Option(help="What the model runs on.", panel=MODEL, metavar="ENGINE")] = "auto"
     batch: Annotated[int, Option(help="Windows per call.", panel=MODEL, least=1, metavar="N")] = 8
     overwrite: Annotated[bool, Option(help="Replace an evaluation in --out.", panel=OUTPUT)] = False
 

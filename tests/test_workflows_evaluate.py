@@ -126,7 +126,7 @@ def test_a_run_is_measured_with_its_best_weights(dataset: Path, tmp_path: Path) 
 
 def test_a_split_without_windows_and_other_mistakes_are_told(dataset: Path, tmp_path: Path) -> None:
     base = EvaluateConfig("red-change", dataset, out=tmp_path / "out")
-    with pytest.raises(InputError, match=r"split 'other' is unknown; give train, validation, test"):
+    with pytest.raises(InputError, match=r"--split 'other' is unknown; use train, validation, test"):
         evaluate(replace(base, split="other"))
     with pytest.raises(InputError, match="no probability above 0"):
         evaluate(replace(base, threshold=1.5))

@@ -185,7 +185,7 @@ def test_a_command_run_again_reads_no_more_than_it_needs_to_find_nothing_new(
         (("--max-cloud", "0.01"), 3, "under 0.01 % cloud"),
         (("--aoi", "10,45,10.1,45.1"), 3, "no pre scene covers the AOI"),
         (("--catalog", "http://127.0.0.1:9/stac"), 4, "did not answer"),
-        (("--catalog", "nowhere"), 2, "no known name, URL or file"),
+        (("--catalog", "nowhere"), 2, "is not a known name, a URL or a file"),
         (("--model", "nothing"), 5, "neither a known name nor a file"),
         (("--device", "tpu"), 2, "unknown"),
         (("--threshold", "2"), 2, "--threshold"),
@@ -216,17 +216,17 @@ NOWHERE = "http://127.0.0.1:9/stac"
     ("change", "message"),
     [
         ({"min_area": -1.0}, "--min-area -1"),
-        ({"merge": 5000.0}, "--merge 5000 is over 200 m"),
+        ({"merge": 5000.0}, r"--merge 5000 must be a number within 0\.\.200"),
         ({"steeper_than": float("nan")}, "--steeper-than nan"),
         ({"steeper_than": 5.0}, "--steeper-than 5 needs elevation, and the event has no elevation"),
-        ({"formats": "csv,dwg"}, "--formats dwg is unknown"),
-        ({"formats": "geoparquet"}, "--formats geoparquet needs pyarrow; run: pip install"),
-        ({"schema": "none"}, "--schema none is unknown"),
+        ({"formats": ("csv", "dwg")}, "--formats 'dwg' is unknown"),
+        ({"formats": ("geoparquet",)}, "--formats geoparquet needs pyarrow, which is not installed; run: pip install"),
+        ({"schema": "none"}, "--schema 'none' is unknown"),
         ({"grow": 0.7}, r"--grow 0\.7 is above the threshold of 0\.5"),
         ({"grow": 0.95, "threshold": 0.9}, r"--grow 0\.95 is above the threshold of 0\.9"),
-        ({"exclude": Path("missing.gpkg")}, r"--exclude missing\.gpkg cannot be read"),
-        ({"exclude": Path(__file__)}, r"--exclude .* cannot be read"),
-        ({"overviews": "bogus"}, "--overviews bogus is unknown"),
+        ({"exclude": Path("missing.gpkg")}, r"--exclude missing\.gpkg is not a vector file that can be read"),
+        ({"exclude": Path(__file__)}, r"--exclude .* is not a vector file that can be read"),
+        ({"overviews": "bogus"}, "--overviews 'bogus' is unknown"),
         ({"tile": 100}, "--tile 100 must be a multiple of 32"),
         ({"stride": 999}, "--stride 999 must be within"),
         ({"device": "abacus"}, "--device 'abacus' is unknown"),
@@ -238,13 +238,16 @@ def test_what_the_later_steps_cannot_do_is_refused_before_the_catalog_is_asked(
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     out = tmp_path / "event"
     predicting, outlining = PredictConfig(out, model="rdndvi"), VectorizeConfig(out)
-    wanted = MapConfig(
-        FetchConfig(out=out, event_date="2021-08-14", aoi="-73.8,18.3,-73.7,18.4", catalog=NOWHERE, no_dem=True),
-        replace(predicting, **{name: value for name, value in change.items() if hasattr(predicting, name)}),
-        replace(outlining, **{name: value for name, value in change.items() if hasattr(outlining, name)}),
-    )
     with pytest.raises(InputError, match=message):
-        map_event(wanted)
+        map_event(
+            MapConfig(
+                FetchConfig(
+                    out=out, event_date="2021-08-14", aoi="-73.8,18.3,-73.7,18.4", catalog=NOWHERE, no_dem=True
+                ),
+                replace(predicting, **{name: value for name, value in change.items() if hasattr(predicting, name)}),
+                replace(outlining, **{name: value for name, value in change.items() if hasattr(outlining, name)}),
+            )
+        )
     assert not out.exists()
 
 

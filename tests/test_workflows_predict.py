@@ -189,7 +189,7 @@ def test_a_spare_band_may_be_missing_and_is_blank(
     path = str(write_model(tmp_path / "spare.onnx", replace(card, spare_bands=("B11",))))
     predict(PredictConfig(event, model=path))
     assert "lack B11" in caplog.text
-    assert predicted(event).blank_bands == ["B11"]
+    assert predicted(event).blank_bands == ("B11",)
     with rasterio.open(event / "probability.tif") as source:
         blank = source.read(1)
     predict(PredictConfig(event, model=str(write_model(tmp_path / "two.onnx"))))

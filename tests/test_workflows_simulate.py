@@ -151,7 +151,7 @@ def test_bad_input_is_one_clear_error(tmp_path: Path) -> None:
         ({"size_px": 10}, "--size-px 10"),
         ({"out": tmp_path / "file"}, "is a file"),
         ({"inventory": (empty,)}, "holds no polygon"),
-        ({"inventory": (tmp_path / "none.gpkg",)}, "cannot be read"),
+        ({"inventory": (tmp_path / "none.gpkg",)}, "is not a vector file"),
         ({"dem": (tmp_path / "none.tif",), "events": 3}, "cannot be read"),
     ):
         with pytest.raises(InputError, match=message):

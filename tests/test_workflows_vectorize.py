@@ -178,9 +178,9 @@ def test_outlines_can_be_simplified(predicted: Path) -> None:
         ({"event": Path("missing")}, "not an event folder"),
         ({"grow": 0.0}, "--grow 0"),
         ({"grow": 0.9, "threshold": 0.6}, r"--grow 0\.9 is above the threshold of 0\.6"),
-        ({"merge": 5000.0}, "--merge 5000 is over 200 m"),
+        ({"merge": 5000.0}, "--merge 5000 must be a number within 0..200"),
         ({"merge": -3.0}, "--merge -3"),
-        ({"exclude": Path("missing.gpkg")}, "--exclude missing.gpkg cannot be read"),
+        ({"exclude": Path("missing.gpkg")}, "--exclude missing.gpkg is not a vector file that can be read"),
     ],
 )
 def test_bad_input_is_refused(predicted: Path, change: dict[str, object], message: str) -> None:

@@ -110,9 +110,12 @@ def _parameter(name: str, kind: Any, option: Option, default: Any, panel: str | 
     """Return the parameter of one option, as Typer reads it."""
     required = default is MISSING or option.required or (option.argument and default == ())
     shown: bool | str = option.shown or (default not in (None, "", (), False) and not required)
-    how: dict[str, Any] = {
-        "help": option.help, "metavar": option.metavar, "show_default": shown, "min": option.least, "max": option.most
-    }  # fmt: skip
+    choices = choices_of(kind)
+    # The choices stand in the place of the value, or, if that has a name of its own, after the help.
+    text = f"{option.help} Choices: {', '.join(choices)}." if choices and option.metavar else option.help
+    how: dict[str, Any] = {"help": text, "metavar": _metavar(kind, option), "show_default": shown}
+    if choices:
+        how["autocompletion"] = lambda incomplete: [choice for choice in choices if choice.startswith(incomplete)]
     annotation, value = _typed(kind), None if _is_list(kind) else default
     if option.argument:
         if not required:
@@ -128,8 +131,17 @@ def _parameter(name: str, kind: Any, option: Option, default: Any, panel: str | 
     return inspect.Parameter(name, keyword, default=value, annotation=annotation)
 
 
+def _metavar(kind: Any, option: Option) -> str | None:
+    """Return what stands for the value in the help: its choices, or its name with its bounds."""
+    if (choices := choices_of(kind)) and not option.metavar:
+        return "|".join(choices)
+    if option.least is not None and option.most is not None:
+        return f"{option.metavar} [{option.least:g}..{option.most:g}]"
+    return option.metavar
+
+
 def _typed(kind: Any) -> Any:
-    """Return the type for Typer: a list for a tuple, one text for a list of choices."""
-    if _is_list(kind):
-        return str | None if choices_of(kind) else list[plain_type(kind)] | None  # type: ignore[misc]
-    return kind
+    """Return the type for Typer: a list for a tuple, a text for choices, which the configuration checks."""
+    if choices_of(kind):
+        return str | None if _is_list(kind) or type(None) in get_args(kind) else str
+    return list[plain_type(kind)] | None if _is_list(kind) else kind  # type: ignore[misc]
