@@ -74,10 +74,10 @@ def test_what_is_no_land_cover_is_refused(dem: Path, tmp_path: Path) -> None:
     odd = write_raster(tmp_path / "odd.tif", halves(4, 7), pixel=30)
     nowhere = write_raster(tmp_path / "nowhere.tif", halves(10, 80), crs=None, pixel=30)
     for path, message in (
-        (odd, r"codes 4, 7, none of which is known"),
-        (nowhere, "nowhere.tif has no reference system"),
-        (tmp_path / "none.tif", "cannot be laid"),
-        (text, "cannot be laid"),
+        (odd, r"codes 4, 7, but the known codes are 10, 20, "),
+        (nowhere, "nowhere.tif has no CRS"),
+        (tmp_path / "none.tif", "cannot be put on the grid of --dem"),
+        (text, "cannot be put on the grid of --dem"),
     ):
         with pytest.raises(InputError, match=message):
             read_cover(path, dem)
@@ -88,7 +88,7 @@ def test_classes_are_named_as_users_do() -> None:
     assert parse_classes(["4=trees", "-1=built-up"]) == {4: Cover.TREES, -1: Cover.BUILT_UP}
     assert all(parse_classes([f"1={name_of(cover)}"]) == {1: cover} for cover in Cover)
     for pair in ("4", "trees=4", "4=forest", "=trees"):
-        with pytest.raises(InputError, match=f"--landcover-class {pair} is not of the form"):
+        with pytest.raises(InputError, match=f"--landcover-class {pair} must have the form CODE=CLASS"):
             parse_classes([pair])
 
 

@@ -143,10 +143,10 @@ def test_bad_input_is_one_clear_error(tmp_path: Path) -> None:
     for change, message in (
         ({"landcover": (cover,)}, "give its elevation with --dem"),
         ({"landcover_class": ("4=trees",), "dem": (dem,)}, "give that too"),
-        ({"landcover": (cover,), "dem": (dem,)}, "none of which is known"),
-        ({"landcover": (cover,), "dem": (dem,), "landcover_class": ("4=woods",)}, "not of the form CODE=CLASS"),
+        ({"landcover": (cover,), "dem": (dem,)}, "but the known codes are 10, 20, "),
+        ({"landcover": (cover,), "dem": (dem,), "landcover_class": ("4=woods",)}, "must have the form CODE=CLASS"),
         ({"landcover": (far,), "dem": (dem,)}, "does not overlap --dem"),
-        ({"landcover": (tmp_path / "none.tif",), "dem": (dem,)}, "cannot be laid on --dem"),
+        ({"landcover": (tmp_path / "none.tif",), "dem": (dem,)}, "cannot be put on the grid of --dem"),
         ({"events": 0}, "--events 0"),
         ({"size_px": 10}, "--size-px 10"),
         ({"out": tmp_path / "file"}, "is a file"),

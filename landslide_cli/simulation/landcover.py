@@ -1,4 +1,4 @@
-"""Land cover of real ground: what a raster of classes says lies where."""
+"""Reads the land cover of real ground from a raster of classes."""
 
 from collections.abc import Iterable, Mapping
 from enum import IntEnum
@@ -16,7 +16,7 @@ from landslide_cli.simulation.arrays import Codes
 
 
 class Cover(IntEnum):
-    """What lies on the ground; values are the codes of ESA WorldCover."""
+    """Classes of land cover. Values are the codes of ESA WorldCover."""
 
     TREES = 10
     SHRUBS = 20
@@ -32,21 +32,27 @@ class Cover(IntEnum):
 
 
 UNKNOWN: Final = 0
-"""Stands for no class where codes of `Cover` are stored."""
+"""Code for unknown land cover in arrays of `Cover` codes."""
 
 WORLDCOVER: Final[Mapping[int, Cover]] = {int(cover): cover for cover in Cover}
 
 
 def name_of(cover: Cover) -> str:
-    """What a user calls a class, such as `built-up`."""
+    """Return the name of a class for users, such as `built-up`."""
     return cover.name.lower().replace("_", "-")
 
 
 def parse_classes(pairs: Iterable[str]) -> Mapping[int, Cover]:
-    """Read what the codes of a product mean from pairs such as `4=trees`; those of ESA WorldCover without any.
+    """Read the meaning of the codes of a product.
+
+    Args:
+        pairs: CODE=CLASS, such as `4=trees`.
+
+    Returns:
+        The class of each code. Without pairs these are the codes of ESA WorldCover.
 
     Raises:
-        InputError: a pair is none, or names no class.
+        InputError: a pair does not have the form CODE=CLASS, or its class is unknown.
     """
     names = {name_of(cover): cover for cover in Cover}
     classes: dict[int, Cover] = {}
@@ -56,38 +62,38 @@ def parse_classes(pairs: Iterable[str]) -> Mapping[int, Cover]:
             classes[int(code)] = names[name]
         except (ValueError, KeyError) as error:
             raise InputError(
-                f"--landcover-class {pair} is not of the form CODE=CLASS with a class of {', '.join(names)}"
+                f"--landcover-class {pair} must have the form CODE=CLASS, where CLASS is one of {', '.join(names)}"
             ) from error
     return classes or WORLDCOVER
 
 
 def read_cover(path: Path, dem: Path, classes: Mapping[int, Cover] = WORLDCOVER) -> Codes | None:
-    """Lay the land cover `path` onto the grid of the elevation model `dem`; none where they do not overlap.
-
-    Returns:
-        (h, w) uint8 of `Cover`, UNKNOWN where nothing is known.
+    """Put a raster of land cover on the grid of an elevation model.
 
     Args:
-        path: codes in the first band, in any reference system.
+        path: raster with codes in its first band, in any CRS.
         dem: an elevation model.
-        classes: what a code means; codes that it lacks are UNKNOWN.
+        classes: the class of each code. Other codes become UNKNOWN.
+
+    Returns:
+        (h, w) uint8 codes of `Cover`, UNKNOWN where the class is not known. None if the two do not overlap.
 
     Raises:
-        InputError: one of the files cannot be read or lies nowhere, or no code there is known.
+        InputError: a file cannot be read or has no CRS, or no code in the overlap is known.
     """
     try:
         with rasterio.open(dem) as grid, rasterio.open(path) as source:
             if source.crs is None or grid.crs is None:
                 without = path if source.crs is None else dem
-                raise InputError(f"--landcover {path} cannot be laid on --dem {dem}: {without} has no reference system")
-            # The band of opacity tells apart what is outside from what has code 0, also without a nodata value.
+                raise InputError(f"--landcover {path} cannot be put on the grid of --dem {dem}: {without} has no CRS")
+            # The alpha band separates pixels outside from pixels with code 0, even without a nodata value.
             with WarpedVRT(
                 source, crs=grid.crs, transform=grid.transform, width=grid.width, height=grid.height,
                 resampling=Resampling.nearest, add_alpha=True,
             ) as laid:  # fmt: skip
                 codes, seen = laid.read(1), laid.read(laid.count) > 0
     except RasterioError as error:
-        raise InputError(f"--landcover {path} cannot be laid on --dem {dem} ({error})") from error
+        raise InputError(f"--landcover {path} cannot be put on the grid of --dem {dem} ({error})") from error
     if not seen.any():
         return None
     cover = np.full(codes.shape, UNKNOWN, np.uint8)
@@ -96,7 +102,7 @@ def read_cover(path: Path, dem: Path, classes: Mapping[int, Cover] = WORLDCOVER)
     if not cover.any():
         found = ", ".join(str(code) for code in np.unique(codes[seen])[:12])
         raise InputError(
-            f"--landcover {path} has the codes {found}, none of which is known ({', '.join(map(str, classes))}); "
-            "say what they mean with --landcover-class CODE=CLASS"
+            f"--landcover {path} has the codes {found}, but the known codes are {', '.join(map(str, classes))}; "
+            "give their meaning with --landcover-class CODE=CLASS"
         )
     return cover

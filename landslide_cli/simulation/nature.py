@@ -1,4 +1,4 @@
-"""What differs from event to event: the ground, the season, the air, and all that changes but is no landslide."""
+"""Conditions that differ from event to event: ground, season, air, and changes that are not landslides."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -13,7 +13,7 @@ from landslide_cli.simulation.spectra import FRESH, SPECTRA, Material, tinted
 
 
 class Change(IntEnum):
-    """Why the ground looks otherwise after the event although nothing slid; values of `changes.tif`."""
+    """Why the ground looks different after the event without a landslide. Values of `changes.tif`."""
 
     FIELD = 1
     CLEAR_CUT = 2
@@ -39,98 +39,99 @@ CHANCE: Final[Mapping[Change, float]] = {
 }
 """Share of the events that have each kind of change."""
 RARE: Final = frozenset((Change.CLEAR_CUT, Change.QUARRY, Change.ROAD))
-"""Changes of small places, of which there may be more."""
+"""Changes of small places. `more_changes` also increases their amount."""
 DRIFT: Final = (0.03, 0.24)
-"""`Nature.drift` at least and at most. Conifers that nothing happened to have some 0.07 in a year (Czechia, September);
-other seasons and other weather have more."""
+"""Smallest and largest `Nature.drift`. Conifers without changes have about 0.07 in a year (Czechia, September). Other
+seasons and other weather have more."""
 RESTLESS: Final = 1.0
-"""`Nature.restless` at the most drift."""
+"""`Nature.restless` at the largest drift."""
 LEFT_HAZE: Final = 0.0075
-"""`Nature.left_haze` of every event: conifers in Czechia, a September and the next, differ by 24 % in B01, 21 % in B02,
-10 to 12 % in B03 and B04 and 5 % in the infrared, as deviations over 71 pairs of images."""
+"""`Nature.left_haze` of every event. Conifers in Czechia differ from one September to the next by 24 % in B01, 21 % in
+B02, 10 to 12 % in B03 and B04 and 5 % in the infrared (standard deviations over 71 pairs of images)."""
 USUAL: Final[Mapping[Change, float]] = dict.fromkeys(Change, 1.0)
-"""How many times as often as usual there is each kind of change."""
+"""Factor on how often each kind of change happens: 1, the usual frequency."""
 
 
 @dataclass(frozen=True, slots=True)
 class Nature:
-    """The conditions of an event. The defaults are a plain one: fields and clear-cuts, one season, clean air."""
+    """The conditions of an event. The defaults give a plain event: fields and clear-cuts, one season, clean air."""
 
     spectra: Floats = field(default_factory=lambda: SPECTRA)
-    """(materials, 12) reflectance."""
+    """(materials, 12) float32 reflectance."""
     tint: float = 0.0
-    """Deviation of the logarithm of reflectance along spectra.AXES, from place to place."""
+    """Standard deviation of the logarithm of reflectance along spectra.AXES, from place to place."""
     drift: float = 0.0
-    """The same from date to date, times render.DRIFT."""
+    """Standard deviation of the same from date to date, before the factors render.DRIFT."""
     fresh: tuple[Material, Material, Material] = (FRESH[0], FRESH[1], FRESH[2])
-    """The soils that landslides lay bare here."""
+    """Soils that landslides expose."""
     fresh_share: float = 0.022
     """Share of the ground that fails in the event."""
     source_deg: float = 25.0
-    """Steepness from which the ground fails here."""
+    """Slope from which the ground fails."""
     failing_share: float = 0.0
-    """At least so much of the ground is steep enough to fail, however gentle it is."""
+    """Smallest share of the ground that is steep enough to fail, even if the ground is gentle."""
     clustering: float = 1.1
-    """How closely landslides crowd: deviation of the logarithm of their density, from place to place."""
+    """How closely landslides crowd: standard deviation of the logarithm of their density, from place to place."""
     fresh_spread: float = 0.16
-    """Deviation of the logarithm of the brightness of fresh soil, from landslide to landslide."""
+    """Standard deviation of the logarithm of the brightness of fresh soil, from landslide to landslide."""
     sizes_m2: tuple[float, float] = (400.0, 60_000.0)
-    """Smallest and largest landslide."""
+    """Area of the smallest and of the largest landslide."""
     changes: Mapping[Change, float] = field(default_factory=lambda: {Change.FIELD: 0.18, Change.CLEAR_CUT: 0.12})
-    """How much of each kind there is; 0.18 of the fields, 0.12 clear-cuts per km2, else 0 to 1; of those in `RARE`
-    times `more_changes`."""
+    """Amount of each kind of change: share of the fields (0.18), clear-cuts per km2 (0.12), 0 to 1 for other kinds.
+    `more_changes` multiplies the amounts of the kinds in `RARE`."""
     ragged: float = 0.0
-    """By how much of their half side the edges of clear-cuts waver at most, as a deviation."""
+    """How far the edges of clear-cuts waver at most: standard deviation in half sides."""
     grain: float = 1.0
-    """Factor on what differs from pixel to pixel."""
+    """Factor on the differences from pixel to pixel."""
     unevenness: float = 0.0
-    """Deviation of the logarithm of the grain from place to place: a young stand is smoother than an old one."""
+    """Standard deviation of the logarithm of the grain, from place to place. Young stands are smoother than old."""
     corners: tuple[float, float] | None = None
-    """Exponents of the superellipses that clear-cuts are, 2 for an ellipse; rectangles where none is given."""
+    """Range of the exponent if clear-cuts are superellipses; 2 is an ellipse. None for rectangles."""
     strips: float = 0.0
     """Share of the clear-cuts that are strips side by side."""
     growing: float = 0.0
-    """Share of the clear-cuts that lie beside an older one."""
+    """Share of the clear-cuts beside an older one."""
     slash: tuple[float, float] = (0.2, 0.7)
-    """Share of dead wood, the rest is dry grass, between the soil and the green where trees were felled."""
+    """Range of the share of dead wood where trees were felled. Soil and green plants do not count; the rest is dry
+    grass."""
     more_cuts: float = 0.0
-    """Smaller ones around each clear-cut, on average."""
+    """Mean number of smaller cuts around each clear-cut."""
     forest_edge: float = 1.0
-    """How wide the edges of the forest are; 1 where nobody tends them, 0.2 where fields or meadows end at a line."""
+    """Width of the edges of the forest: 1 if nobody tends them, 0.2 if fields or meadows end at a line."""
     leafless: tuple[float, float] = (0.0, 0.0)
     """Share of the broadleaf canopy without leaves, before and after."""
     dry: tuple[float, float] = (0.0, 0.0)
-    """Share of the grass that is dry on top of what always is, before and after."""
+    """Share of the grass that is dry in addition to the grass that always is, before and after."""
     snow_above: tuple[float, float] = (1.0, 1.0)
-    """Quantile of the elevation from which there is snow, before and after; 1 is none."""
+    """Quantile of the elevation from which there is snow, before and after. 1 is no snow."""
     haze: tuple[float, float] = (1.0, 1.0)
     """Factor on the usual haze, before and after."""
     noise: float = 0.0009
-    """Deviation of what an image adds to each pixel, in reflectance."""
+    """Standard deviation of the noise that an image adds to each pixel, in reflectance."""
     left_haze: float = 0.0
-    """Deviation of the haze that the correction of the air leaves in an image, or takes too much of."""
+    """Standard deviation of the haze that atmospheric correction leaves in an image. It can also remove too much."""
     air: float = 0.0
-    """0: reflectance of the ground; 1: at the top of the atmosphere."""
+    """0: reflectance of the ground. 1: reflectance at the top of the atmosphere."""
     misregistration_px: float = 0.0
-    """Deviation of the shift of images before the event against those after, rows and columns each."""
+    """Standard deviation of the shift of pre images against post images, in rows and in columns."""
     mistakes: float = 1.0
     """Factor on the errors of the scene classification."""
     shadows: bool = False
     """Whether mountains cast shadows."""
     surface_model: bool = False
-    """Whether the elevation that is handed out has the canopy on it, and errors."""
+    """Whether the elevation in the catalog includes the canopy and errors."""
     canopy_m: float = 14.0
     """Height of the forest."""
     conifers: float = 0.0
-    """Leaning of the forest towards conifers; 1 and more is nothing else, -1 and less none on low ground."""
+    """Tendency of the forest to conifers. From 1 up there is nothing else; from -1 down low ground has no conifers."""
     managed: float = 0.0
-    """Share of the forest's compartments that are of another age or kind than what grows there."""
+    """Share of the forest compartments with trees of another age or kind than the natural forest."""
     sea: float = 0.0
     """Quantile of the elevation up to which there is sea."""
 
     @property
     def restless(self) -> float:
-        """Share of the grain, by variance, that each date has for itself: crowns under another sun, in other leaf."""
+        """Share of the variance of the grain that is new on each date: crowns have another sun and other leaves."""
         return RESTLESS * self.drift / DRIFT[1]
 
 
@@ -138,11 +139,17 @@ PLAIN: Final = Nature()
 
 
 def parse_more_changes(texts: Iterable[str]) -> Mapping[Change, float]:
-    """Read how many times as often there is each kind of change, from such as `3`, for all, and `quarry=20`, for one.
+    """Read factors on how often each kind of change happens.
+
+    Args:
+        texts: values of --more-changes: `3` is for all kinds, `quarry=20` for one kind.
+
+    Returns:
+        The factor of each kind.
 
     Raises:
-        InputError: a text is no such number, or names no kind.
-    """
+        InputError: a text has no such number, or its kind is unknown.
+    """  # noqa: DOC501 - the ValueError never leaves the function
     names = {kind.name.lower().replace("_", "-"): kind for kind in Change}
     for_all, for_one = 1.0, {}
     for text in texts:
@@ -157,17 +164,24 @@ def parse_more_changes(texts: Iterable[str]) -> Mapping[Change, float]:
                 for_all = times
         except (ValueError, KeyError) as error:
             raise InputError(
-                f"--more-changes {text} is not of the form TIMES or KIND=TIMES with a number from 0 up and a kind of "
-                f"{', '.join(names)}"
+                f"--more-changes {text} must have the form TIMES or KIND=TIMES, where TIMES is a number from 0 up and "
+                f"KIND is one of {', '.join(names)}"
             ) from error
     return dict.fromkeys(Change, for_all) | for_one
 
 
 def draw_nature(rng: np.random.Generator, more_changes: Mapping[Change, float] = USUAL) -> Nature:
-    """The conditions of one event out of many.
+    """Draw the conditions of one event.
 
-    `more_changes` times as likely is a kind of change that is no landslide, up to certainty, and so many times as
-    much there is of one that is rare on the ground: what tells landslides apart is learnt from what is none.
+    Changes that are not landslides are there because a model learns from them what is not a landslide.
+
+    Args:
+        rng: source of the conditions.
+        more_changes: factor on the chance of each kind of change, up to certainty. For the kinds in `RARE` it is also
+            a factor on their amount.
+
+    Returns:
+        The conditions.
     """
     changes = {
         kind: float(rng.uniform(0.15, 1.0))
@@ -189,11 +203,11 @@ def draw_nature(rng: np.random.Generator, more_changes: Mapping[Change, float] =
         snow = (low, float(rng.uniform(low, 1.0))) if rng.random() < 0.7 else (float(rng.uniform(low, 1.0)), low)
     spread = np.array((0.14, 0.10, 0.08, 0.10), np.float32)
     materials = rng.standard_normal((len(Material), 4)).astype(np.float32) * spread
-    # One soil and one light for all materials of a place.
+    # All materials of a place have the same soil and the same light.
     materials += rng.standard_normal(4).astype(np.float32) * 0.6 * spread
-    # From pine to old spruce, which is darker, above all in the shortwave infrared.
+    # Conifers range from pine to old spruce, which is darker, most of all in the shortwave infrared.
     materials[Material.CONIFER] += rng.uniform(0.0, 1.2) * np.array((-0.2, 0.0, 0.25, 0.0), np.float32)
-    # The needles of what died or was felled are red for a while.
+    # The needles of dead and felled trees are red for a while.
     materials[Material.DEAD_WOOD] += rng.uniform(0.0, 0.5) * np.array((0.0, 0.0, 0.0, 1.0), np.float32)
     palette = rng.choice(len(FRESH), 3, p=(0.26, 0.2, 0.24, 0.15, 0.15))
     shift = rng.choice((0.15, 0.5, 1.0), p=(0.4, 0.5, 0.1))
@@ -203,9 +217,9 @@ def draw_nature(rng: np.random.Generator, more_changes: Mapping[Change, float] =
         tint=float(rng.uniform(0.03, 0.09)),
         drift=drift,
         fresh=(FRESH[palette[0]], FRESH[palette[1]], FRESH[palette[2]]),
-        # Some events leave a scar here and there, others strip whole slopes.
+        # Some events leave single scars, others strip whole slopes.
         fresh_share=float(np.exp(rng.uniform(np.log(0.004), np.log(0.25)))),
-        # Loose ash on low hills fails where rock on a mountain side stands; a model of 30 m shows both as flatter.
+        # Loose ash on low hills fails on slopes where mountain rock stands. A model of 30 m shows both flatter.
         source_deg=float(rng.uniform(10.0, 32.0)),
         failing_share=0.4,
         clustering=float(rng.uniform(0.7, 1.9)),
