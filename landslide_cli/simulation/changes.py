@@ -1,4 +1,4 @@
-"""Changes between the two dates that are no landslides: half the battle of telling landslides apart."""
+"""Simulates changes that are not landslides. To tell the two apart is half of the work."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
@@ -16,48 +16,58 @@ from landslide_cli.simulation.spectra import PLANTS, Material
 from landslide_cli.simulation.terrain import Terrain
 
 OPENED: Final = 0.1
-"""Share of the pits that were not there before: between two images, a year apart at most, few are opened."""
+"""Share of the pits that are new. Two images are at most a year apart, and few pits open in that time."""
 ADVANCE_M: Final = (5.0, 40.0)
-"""How far the face of the others moves. A million tonnes a year, from 20 m deep at 2.5 t/m3, are two hectares: along a
-face of 400 m that is 50 m a year. Most pits yield less, and the images may be weeks apart."""
+"""How far the face of an older pit moves. A million tonnes a year, 20 m deep at 2.5 t/m3, are 2 hectares. Along a face
+of 400 m this is 50 m a year. Most pits yield less, and the images can be only weeks apart."""
 PIT_PX: Final = (4.0, 14.0)
-"""From the middle of a pit to an edge."""
+"""Distance from the middle of an older pit to an edge."""
 STRIPPED_PX: Final = (1.5, 7.0)
-"""The same of ground stripped since the image before, where a pit is opened: two hectares in a year at that pace."""
+"""Distance from the middle of a new pit to an edge. At the pace above, 2 hectares are stripped in a year."""
 BENCH_M: Final = (6.0, 15.0)
-"""Height of the faces that a pit has on a hillside: an excavator reaches no higher."""
+"""Height of the faces of an older pit on a hillside. An excavator reaches no higher."""
 STRIPPED_M: Final = (2.0, 10.0)
-"""The same of a new one."""
+"""Height of the faces of a new pit."""
 FACE: Final = 1.2
-"""Rise of the ground at the edge of a pit, 50 degrees."""
+"""Rise of the ground at the edge of a pit, in m/m: 50 degrees."""
 BESIDE_PX: Final = 6.0
-"""How far, as a deviation, from roofs and roads others are built."""
+"""Distance of new buildings from roofs and roads, as a standard deviation."""
 ALONE: Final = 0.02
-"""Share of roofs and roads around, so weighted, below which a building has a road of its own: 100 m from the next."""
+"""A building gets its own road if the weighted share of roofs and roads near it is lower: 100 m from the next one."""
 FLOODED_DEG: Final = (7.0, 4.0)
-"""Steepness from which nothing, and up to which all, is flooded: what steeper beds carry is a debris flow."""
+"""Nothing floods above the first slope, everything floods below the second. Steeper beds carry debris flows instead."""
 ROAD_STEPS: Final = (120, 1200)
-"""Length of a road, in half pixels."""
+"""Shortest and longest road, in half pixels."""
 TRACK_STEPS: Final = (40, 200)
-"""Length of the track by which a pit, or a building alone, is reached."""
+"""Shortest and longest track to a pit or to a building that stands alone, in half pixels."""
 
 DEAD: Final = 0.65
-"""Share of the conifers of a group that are, where they still stand."""
+"""Share of dead trees among the conifers of an affected group, where they still stand."""
 
 
 def change_ground(ground: Ground, nature: Nature, rng: np.random.Generator) -> None:
-    """Change the ground as `nature` says, in place."""
+    """Apply the changes of `nature` to the ground, in place."""
     for kind, adorn in _KINDS.items():
         if kind in nature.changes:
             earlier = ground.after - ground.before
             adorn(ground, nature, rng)
             ground.mark(kind, earlier)
-    # A pit that was there on both dates may lie where a field changed.
+    # A pit that exists on both dates can lie where a field changed.
     ground.unmark_unchanged()
 
 
 def blob(shape: tuple[int, int], centre: Sequence[float], radius_px: float, rng: np.random.Generator) -> Floats:
-    """A ragged patch around `centre` (row, column); (h, w) float32, 1 inside."""
+    """Make a ragged patch.
+
+    Args:
+        shape: height and width in pixels.
+        centre: row and column of the middle.
+        radius_px: radius of the patch in pixels.
+        rng: source of its form.
+
+    Returns:
+        (h, w) float32, 1 inside and 0 outside.
+    """
     angle, stretch = rng.uniform(0.0, np.pi), rng.uniform(1.0, 2.2)
     u, v = turned(shape, centre, angle)
     distance = np.hypot(u / stretch, v * stretch) / radius_px
@@ -65,7 +75,7 @@ def blob(shape: tuple[int, int], centre: Sequence[float], radius_px: float, rng:
 
 
 def _places(wanted: npt.NDArray[np.floating], count: int, rng: np.random.Generator) -> list[tuple[int, int]]:
-    """Up to `count` pixels drawn by the weight `wanted` (h, w); rows and columns."""
+    """Draw up to `count` pixels (row, column) with the weights `wanted` (h, w)."""
     cumulative = np.cumsum(wanted, axis=None, dtype=np.float64)
     if cumulative[-1] <= 0.0:
         return []
@@ -74,7 +84,7 @@ def _places(wanted: npt.NDArray[np.floating], count: int, rng: np.random.Generat
 
 
 def _fires(ground: Ground, nature: Nature, rng: np.random.Generator) -> None:
-    """Burnt patches: char where it burned hot, browned plants where it did not."""
+    """Burn patches: they become char where the fire was hot and brown plants elsewhere."""
     amount = nature.changes[Change.FIRE]
     shape, after = ground.terrain.shape, ground.after
     plants = after[list(PLANTS)].sum(axis=0)
@@ -86,7 +96,7 @@ def _fires(ground: Ground, nature: Nature, rng: np.random.Generator) -> None:
 
 
 def _dieback(ground: Ground, nature: Nature, rng: np.random.Generator) -> None:
-    """Conifers that beetles or drought killed, in groups that grow together; some of them are felled."""
+    """Kill groups of conifers, as beetles or drought do, and fell some of them."""
     amount = nature.changes[Change.DIEBACK]
     shape, after = ground.terrain.shape, ground.after
     groups = fractal(shape, rng, exponent=2.0, shortest_px=6) + 1.2 * fractal(shape, rng, exponent=3.0, shortest_px=30)
@@ -97,7 +107,7 @@ def _dieback(ground: Ground, nature: Nature, rng: np.random.Generator) -> None:
 
 
 def _floods(ground: Ground, nature: Nature, rng: np.random.Generator) -> None:
-    """A river that turned muddy, left its bed, or left gravel where it ran."""
+    """Make the river muddy, and flood the ground beside it with muddy water and gravel."""
     amount = nature.changes[Change.FLOOD]
     terrain, after = ground.terrain, ground.after
     shape = terrain.shape
@@ -111,7 +121,7 @@ def _floods(ground: Ground, nature: Nature, rng: np.random.Generator) -> None:
 
 
 def _quarries(ground: Ground, nature: Nature, rng: np.random.Generator) -> None:
-    """Pits whose face advanced, ground stripped for new ones, and building ground; some pits lie on a hillside."""
+    """Advance the faces of pits, strip ground for new pits, and add buildings. Some pits are on a hillside."""
     amount = nature.changes[Change.QUARRY]
     terrain, before, after = ground.terrain, ground.before, ground.after
     shape = terrain.shape
@@ -135,7 +145,7 @@ def _quarries(ground: Ground, nature: Nature, rng: np.random.Generator) -> None:
             beyond_px = shift(beyond_px, offset, order=1, mode="nearest")
         convert(after, 0.95 * np.maximum(_inside(beyond_px), track), bare)
         dig(ground.dug_m[1], terrain.elevation_m, beyond_px, bench_m)
-    # Houses and halls, where there are some already or a road leads by.
+    # Houses and halls stand near others or beside a road.
     beside = gaussian_filter(after[Material.ROOF] + after[Material.ASPHALT], BESIDE_PX)
     wanted = dry * (beside + 0.002) * ramp(slope, 9.0, 5.0)
     for place in _places(wanted, int(rng.integers(1, 3 + round(8 * amount))), rng):
@@ -149,14 +159,24 @@ def _quarries(ground: Ground, nature: Nature, rng: np.random.Generator) -> None:
 
 
 def _track(gradient: tuple[Floats, Floats], place: tuple[int, int], rng: np.random.Generator) -> Floats:
-    """Share (h, w) of each pixel that is the track which leads to `place` (row, column)."""
+    """Draw the track to `place` (row, column); share (h, w) of each pixel that is track."""
     track = np.zeros_like(gradient[0])
     _walk(track, gradient, place, TRACK_STEPS, rng)
     return _widened(track, 0.6)
 
 
 def dug(shape: tuple[int, int], centre: Sequence[float], reach_px: float, rng: np.random.Generator) -> Distances:
-    """How far each pixel (h, w) lies beyond the straight edges of a pit, negative inside, in pixels."""
+    """Measure how far each pixel lies outside the straight edges of a pit.
+
+    Args:
+        shape: height and width in pixels.
+        centre: row and column of the middle of the pit.
+        reach_px: distance from the middle to an edge in pixels, on average.
+        rng: source of its form.
+
+    Returns:
+        (h, w) float64, distance in pixels, negative inside.
+    """
     sides = int(rng.integers(4, 7))
     angles = rng.uniform(0.0, 2.0 * np.pi) + 2.0 * np.pi / sides * (np.arange(sides) + rng.uniform(-0.2, 0.2, sides))
     beyond_px = np.full(shape, -np.inf)
@@ -166,26 +186,36 @@ def dug(shape: tuple[int, int], centre: Sequence[float], reach_px: float, rng: n
 
 
 def _inside(beyond_px: Distances) -> Floats:
-    """Share (h, w) of each pixel that lies within an edge."""
+    """Share (h, w) of each pixel that lies inside an edge."""
     return ramp(beyond_px, 0.6, -0.6)
 
 
 def dig(dug_m: Floats, elevation_m: Floats, beyond_px: Distances, bench_m: float) -> None:
-    """Cut level benches into the ground within an edge, in place, where they are deeper than what is dug already.
+    """Cut level benches into the ground inside an edge. Ground that is already deeper does not change.
 
     Args:
-        dug_m: (h, w) how much lower the ground is.
-        elevation_m: (h, w) the ground as nature made it.
-        beyond_px: (h, w) distance beyond the edge, negative inside.
+        dug_m: (h, w) float32, depth dug in metres; changed in place.
+        elevation_m: (h, w) float32, natural elevation in metres.
+        beyond_px: (h, w) float64, distance outside the edge in pixels, negative inside.
         bench_m: height from one bench to the next.
     """
-    # Above the level of the sea: benches keep their height as a pit grows.
+    # Heights count from sea level, so that benches keep their height as a pit grows.
     above_m = elevation_m % np.float32(bench_m)
     np.maximum(dug_m, np.clip(np.minimum(above_m, FACE * GSD_M * -beyond_px), 0.0, None), out=dug_m)
 
 
 def lines(terrain: Terrain, count: int, rng: np.random.Generator, width_px: float) -> Floats:
-    """Roads that climb as little as they can; (h, w) float32, the share of each pixel that is road."""
+    """Draw roads that climb as little as possible.
+
+    Args:
+        terrain: the ground.
+        count: number of roads.
+        rng: source of their courses.
+        width_px: width of a road in pixels.
+
+    Returns:
+        (h, w) float32, share of each pixel that is road.
+    """
     gradient = terrain.gradient(4.0)
     hits = np.zeros(terrain.shape, np.float32)
     for _ in range(count):
@@ -201,7 +231,7 @@ def _walk(
     steps: tuple[int, int],
     rng: np.random.Generator,
 ) -> None:
-    """Add the length in pixels of a road from `start` (row, column) to `hits` (h, w); `steps` half pixels long."""
+    """Add a road from `start` (row, column) to `hits` (h, w), its length per pixel; `steps` limits its half pixels."""
     height, width = hits.shape
     east, north = gradient
     row, column = start
@@ -211,13 +241,13 @@ def _walk(
         r, c = int(row), int(column)
         uphill = np.arctan2(-north[r, c], east[r, c])
         steep = min(float(np.hypot(east[r, c], north[r, c])) / 0.3, 1.0)
-        # Turn towards the nearer of the two directions along the contour.
+        # Turn towards the nearer of the two directions along the contour line.
         along = uphill + np.pi / 2 * (1.0 if np.sin(heading - uphill) > 0.0 else -1.0)
         heading += 0.35 * steep * np.sin(along - heading) + bends[step]
         row, column = row + 0.5 * np.sin(heading), column + 0.5 * np.cos(heading)
         if not (0.0 <= row < height - 1 and 0.0 <= column < width - 1):
             break
-        # Shared out by how near the middles of the pixels around are: a road that runs aslant is as wide everywhere.
+        # The four nearest pixels share the length by distance, so that a diagonal road has the same width everywhere.
         r, c = int(row), int(column)
         down, right = row - r, column - c
         hits[r, c : c + 2] += 0.5 * (1.0 - down) * np.array((1.0 - right, right))
@@ -229,7 +259,7 @@ def _widened(hits: Floats, width_px: float) -> Floats:
 
 
 def _roads(ground: Ground, nature: Nature, rng: np.random.Generator) -> None:
-    """New roads and their cuts, bare as a scar and long as one."""
+    """Add new roads and their cuts, which are as bare and as long as a scar."""
     amount = nature.changes[Change.ROAD]
     cut = lines(ground.terrain, 1 + round(3 * amount), rng, rng.uniform(0.5, 1.0))
     land = tuple(material for material in Material if material not in (Material.WATER, Material.MUDDY_WATER))
@@ -238,7 +268,7 @@ def _roads(ground: Ground, nature: Nature, rng: np.random.Generator) -> None:
 
 
 def _season(ground: Ground, nature: Nature, rng: np.random.Generator) -> None:
-    """Leaves fall and grass dries: first on high, then on low ground; some stands are earlier than others."""
+    """Let leaves fall and grass dry, in some stands earlier than in others."""
     stands = 0.18 * fractal(ground.terrain.shape, rng, exponent=2.2, shortest_px=4)
     for shares, leafless, dry in zip((ground.before, ground.after), nature.leafless, nature.dry, strict=True):
         convert(shares, _part(leafless + stands, leafless), {Material.LEAFLESS: 1.0}, (Material.BROADLEAF,))
@@ -246,12 +276,12 @@ def _season(ground: Ground, nature: Nature, rng: np.random.Generator) -> None:
 
 
 def _part(field: Floats, mean: float) -> Floats:
-    """A field kept within 0..1; none at all where its mean is 0."""
+    """Clip a field to 0..1; all 0 if `mean` is 0."""
     return np.asarray(np.clip(field, 0.0, 1.0) * (mean > 0.0), dtype=np.float32)
 
 
 def _snow(ground: Ground, nature: Nature, rng: np.random.Generator) -> None:
-    """Snow on high ground, longer in gullies and on slopes that face away from the sun, less under trees."""
+    """Add snow on high ground: longer in gullies and on slopes that face away from the sun, less under trees."""
     terrain = ground.terrain
     relief = float(np.ptp(terrain.elevation_m)) or 1.0
     hollow = gaussian_filter(terrain.elevation_m, 4.0) - terrain.elevation_m
@@ -276,4 +306,4 @@ _KINDS: Final[Mapping[Change, Callable[[Ground, Nature, np.random.Generator], No
     Change.SEASON: _season,
     Change.SNOW: _snow,
 }
-"""In the order of what covers what; fields change where they are laid out."""
+"""Later kinds cover earlier ones. Fields are not here: they change where they are laid out."""

@@ -1,4 +1,4 @@
-"""Forest that is felled: cuts of this year and of years ago, and what they leave on the ground."""
+"""Simulates felled forest: new and older clear-cuts, and what they leave on the ground."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -12,29 +12,34 @@ from landslide_cli.simulation.nature import Change, Nature
 from landslide_cli.simulation.spectra import TREES, Material
 
 EDGE_PX: Final = 0.7
-"""Half the width of the edge of a clear-cut, where some trees stand."""
+"""Half the width of the edge of a clear-cut, where some trees still stand."""
 BESIDE: Final = (0.0, 2.0)
-"""How far from the middle of a clear-cut that of an earlier one lies, in half sides: it grows around or beside it."""
+"""Distance between the middles of a clear-cut and an earlier one, in half sides. It grows around or beside that one."""
 GREENING: Final = (0.6, 0.3)
-"""Share of an earlier one that grass has come to cover at most, before the event and from then on; in Czechia 2019 the
-median spectrum of old cuts is that of half grass, a year later of 0.7, and new ones are of a fifth."""
+"""Largest share of an earlier clear-cut that grass covers before the event, and that it covers in addition after it.
+In Czechia in 2019 the median spectrum of old cuts is that of 0.5 grass, a year later of 0.7; of new cuts, 0.2."""
 ASKEW: Final = 0.1
-"""Deviation of the angle between a cut and the compartments around it."""
+"""Standard deviation of the angle between a cut and the compartments around it, in radians."""
 STRIP_PX: Final = (1.5, 3.5)
-"""Half the width of a strip, which is usually twice as wide as the trees that sow it anew are high."""
+"""Half the width of a strip. A strip is usually twice as wide as the height of the trees that sow it again."""
 FELLED: Final = (0.85, 0.98)
-"""Share of the trees inside it that are felled."""
+"""Share of the trees inside a clear-cut that are felled."""
 THINNED: Final = (0.2, 1.0)
-"""The same of the smaller ones beside it: from single trees taken out to all."""
+"""Share of the trees inside a smaller cut beside it that are felled: from single trees to all trees."""
 SMALLER_PX: Final = (1.5, 7.0)
-"""From the middle of those to an edge."""
+"""Distance from the middle of a smaller cut to an edge."""
 
 
 def clear_cuts(ground: Ground, nature: Nature, rng: np.random.Generator) -> None:
-    """Patches of forest that are gone: rectangles, strips side by side, or as ragged as what beetles left to fell.
+    """Fell patches of forest: rectangles, strips side by side, or patches as ragged as those that beetles killed.
 
-    Many lie beside one of years ago; groups of trees are left in some; smaller ones lie around, old and new, thinned
-    and bare.
+    Many patches lie beside a cut of earlier years. Some keep groups of trees. Smaller cuts lie around them: old and
+    new, thinned and bare.
+
+    Args:
+        ground: the ground; changed in place.
+        nature: how many cuts there are, and of which form.
+        rng: source of their places and forms.
     """
     terrain, after = ground.terrain, ground.after
     forest = after[list(TREES)].sum(axis=0)
@@ -64,7 +69,7 @@ def clear_cuts(ground: Ground, nature: Nature, rng: np.random.Generator) -> None
         if nature.ragged:
             left_from = rng.uniform(1.8, 3.0)
             cut *= ramp(left, left_from + 0.3, left_from - 0.3)
-            # Here all was cleared up, there it still lies, or grass has come.
+            # Some parts are cleared up. On others slash still lies, or grass grows.
             part = ramp(patches, -0.8, 0.8)
             convert(after, cut * part, felled_mixture(nature, rng), TREES)
             cut *= (1.0 - part) / np.maximum(1.0 - cut * part, 0.01)
@@ -82,10 +87,10 @@ def _smaller_cuts(
     half_px: Distances,
     waver: Floats | float,
 ) -> None:
-    """Cuts around one at `centre` (row, column) that reaches `half_px` along axes turned by `angle`; some are older."""
+    """Add smaller cuts, some older, around one at `centre` (row, column) with half sides `half_px`, turned `angle`."""
     row, column = centre
     for _ in range(rng.poisson(nature.more_cuts)):
-        # From one to the next: what stands between them is felled last.
+        # Each cut lies beside the one before: the trees between two cuts are felled last.
         smaller_px, heading = rng.uniform(*SMALLER_PX, 2), rng.uniform(0.0, 2.0 * np.pi)
         away_px = rng.uniform(0.7, 1.6) * (half_px.mean() + smaller_px.mean())
         row, column = row + away_px * np.sin(heading), column + away_px * np.cos(heading)
@@ -101,19 +106,19 @@ def _smaller_cuts(
 
 
 def _corners(nature: Nature, rng: np.random.Generator) -> float:
-    """The exponent of a superellipse: 2 is an ellipse, infinity a rectangle."""
+    """Draw the exponent of a superellipse: 2 is an ellipse, infinity a rectangle."""
     return rng.uniform(*nature.corners) if nature.corners else np.inf
 
 
 def _fell_earlier(ground: Ground, nature: Nature, rng: np.random.Generator, cut: Floats) -> None:
-    """A cut (h, w) of some years ago: grass has come, and more of it until the image after the event."""
+    """Add a cut (h, w) of earlier years: grass grows on it, and more grass after the event than before."""
     mixture = felled_mixture(nature, rng)
     for shares, grown in zip((ground.before, ground.after), np.cumsum(rng.uniform(0.0, GREENING)), strict=True):
         convert(shares, cut, _grown_over(mixture, grown if nature.ragged else 0.0), TREES)
 
 
 def _grown_over(mixture: Mixture, share: float) -> Mixture:
-    """A mixture of which so much is grass instead."""
+    """Replace a share of a mixture by grass."""
     rest = {material: (1.0 - share) * part for material, part in mixture.items()}
     return rest | {Material.GRASS: rest[Material.GRASS] + share}
 
@@ -121,7 +126,7 @@ def _grown_over(mixture: Mixture, share: float) -> Mixture:
 def _opening(
     u: Distances, v: Distances, half_px: Distances, corners: float, waver: Floats | float, share: float
 ) -> Floats:
-    """The share (h, w) of the trees felled inside of `half_px` along each of two axes, edges moved by `waver` of it."""
+    """Share (h, w) of the trees felled inside half sides `half_px` on two axes; `waver`, in half sides, moves edges."""
     longer, shorter = np.abs(u) / half_px[0], np.abs(v) / half_px[1]
     reach = np.maximum(longer, shorter)
     if np.isfinite(corners):
@@ -133,15 +138,22 @@ def _opening(
 
 
 def _repeated(distance: Distances, apart_px: float, more: int) -> Distances:
-    """The distance (h, w) from the nearest of lines side by side: one at 0 and so many `more` on either side of it."""
+    """Distance (h, w) from the nearest of parallel lines: one line at 0 and `more` lines on either side."""
     return np.asarray(distance - apart_px * np.clip(np.round(distance / apart_px), -more, more))
 
 
 def felled_mixture(nature: Nature, rng: np.random.Generator) -> Mixture:
-    """What covers the ground where trees were felled: slash, what grew under them, soil in the tracks.
+    """Draw what covers the ground where trees were felled: slash, plants that grew under them, soil in the tracks.
 
-    Near the median of damaged forest in real pairs, Czechia 2019 and 2020: reflectance x 10000 of 830 in B04, 2150 in
-    B08 and 2420 in B11, where soil as bright in B04 has less in both.
+    The result is near the median of damaged forest in real image pairs (Czechia, 2019 and 2020): reflectance x 10000
+    of 830 in B04, 2150 in B08 and 2420 in B11. Soil that is as bright in B04 has less in B08 and B11.
+
+    Args:
+        nature: its `slash` gives the share of dead wood.
+        rng: source of the shares.
+
+    Returns:
+        The share of each material.
     """
     soil, green, dead = rng.uniform(0.05, 0.3), rng.uniform(0.0, 0.3), rng.uniform(*nature.slash)
     rest = 1.0 - soil - green

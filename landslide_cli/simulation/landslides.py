@@ -1,4 +1,4 @@
-"""Landslides: where they start, how far they run, and the share of every pixel that they cover."""
+"""Simulates landslides: where they start, how far they run, and the share of each pixel that they cover."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,50 +17,59 @@ from landslide_cli.simulation.nature import PLAIN, Nature
 from landslide_cli.simulation.terrain import Terrain
 
 SHARE_OF_OUTLINES = 0.5
-"""Landslides that take the shape of a mapped one, where there are any."""
+"""Share of the landslides that take the shape of a mapped one, if outlines are given."""
 FINER = 4
-"""Outlines are burned at a quarter of a pixel."""
+"""Parts per side of a pixel when outlines are rasterised."""
 
 Outline: TypeAlias = npt.NDArray[np.float64]
-"""(n, 2) x and y of a ring about its centre, of area 1, longest along x."""
+"""(n, 2) float64, x and y of a ring around its centre, scaled to area 1, longest along x."""
 STEP_M = 10.0
 """Distance between two points of a path."""
 
-# Malamud et al. 2004: the density of areas is an inverse gamma law, whose tail falls as area ** -2.4.
+# Malamud et al. 2004: areas follow an inverse gamma law. The tail of its density falls as area ** -2.4.
 _TAIL, _SCALE_M2, _SHIFT_M2 = 1.4, 1280.0, -132.0
 
 
 @dataclass(frozen=True, slots=True)
 class Landslide:
-    """One landslide; rows and columns are of the grid it was made on."""
+    """One landslide. Rows and columns refer to the grid of its terrain."""
 
     area_m2: float
     path: npt.NDArray[np.float64]
-    """(n, 2) row and column from the crown down to the toe."""
+    """(n, 2) float64, row and column from the crown down to the toe."""
 
 
 @dataclass(frozen=True, slots=True)
 class Scars:
-    """What a set of landslides does to each pixel; arrays are (h, w)."""
+    """What a set of landslides does to each pixel. Arrays are (h, w)."""
 
     slides: tuple[Landslide, ...]
     cover: Floats
     """Share of the pixel that a landslide covers, 0 to 1."""
     soil: Codes
-    """Index into spectra.FRESH."""
+    """Index into the fresh soils of the event, `Nature.fresh`."""
     brightness: Floats
     """Factor on the reflectance of the soil."""
     plants: Floats
-    """Share of the covered part where plants survive, 0 to 1."""
+    """Share of the covered part on which plants survive, 0 to 1."""
 
     @property
     def truth(self) -> Codes:
-        """1 where at least half of the pixel is landslide; (h, w) uint8."""
+        """(h, w) uint8, 1 where a landslide covers at least half of the pixel."""
         return (self.cover >= 0.5).astype(np.uint8)
 
 
 def draw_areas_m2(total_m2: float, rng: np.random.Generator, sizes_m2: tuple[float, float]) -> Floats:
-    """Areas within `sizes_m2` that add up to about `total_m2`, largest first; (n,) float32."""
+    """Draw the areas of landslides.
+
+    Args:
+        total_m2: sum of the areas; the result reaches it with its last area.
+        rng: source of the areas.
+        sizes_m2: smallest and largest area.
+
+    Returns:
+        (n,) float32 in m2, largest first.
+    """
     areas: list[float] = []
     drawn_m2 = 0.0
     while drawn_m2 < total_m2:
@@ -80,16 +89,25 @@ def make_scars(
     allowed: Flags | None = None,
     outlines: Sequence[Outline] = (),
 ) -> Scars:
-    """Landslides whose areas add up to about `share` of the terrain, of the sizes and steepness that `nature` says.
+    """Make landslides with the sizes and on the slopes that `nature` gives.
 
-    They start only where `allowed`; some take the shape of one of `outlines`, turned so that it runs downhill.
+    Args:
+        terrain: the ground.
+        rng: source of their places and forms.
+        share: share of the terrain that they cover, not exact.
+        nature: conditions of the event.
+        allowed: (h, w) bool, where landslides can start. None for everywhere.
+        outlines: shapes of mapped landslides. Some landslides take one of them, turned to run downhill.
+
+    Returns:
+        The landslides and what they do to each pixel.
     """
     shape = terrain.shape
     smooth_m = gaussian_filter(terrain.elevation_m, 1.5, mode="nearest")
     descent = tuple(-g for g in terrain.gradient(2.0))
     steep = terrain.slope_deg(1.0)
     source_deg = min(nature.source_deg, float(np.quantile(steep, 1.0 - nature.failing_share)))
-    # Triggering is patchy: a storm cell or a rupture has a centre.
+    # Landslides crowd in places, because a storm cell or a rupture has a centre.
     intensity = np.exp(nature.clustering * fractal(shape, rng, exponent=3.0, shortest_px=40))
     weight = ramp(steep, source_deg, source_deg + 15.0) * intensity * (steep > source_deg)
     if allowed is not None:
@@ -126,9 +144,9 @@ def _run(
     descent: tuple[Floats, ...],
     rng: np.random.Generator,
 ) -> Landslide | None:
-    """Follow the ground down from a steep place until the length of this size is run or the ground flattens."""
+    """Follow the ground down from a steep place to the length for this area, or to where the ground flattens."""
     height, width = elevation_m.shape
-    # Large landslides are longer for their width, as debris flows are.
+    # Large landslides are longer in relation to their width, as debris flows are.
     elongation = rng.lognormal(1.1 + 0.16 * np.log(area_m2 / 1000.0), 0.4)
     wanted_m = np.sqrt(area_m2 * max(elongation, 1.2))
     for _ in range(20):
@@ -144,7 +162,7 @@ def _run(
             slow += slope < 0.12
             if slope < 0.03 or slow * STEP_M > 0.25 * wanted_m:
                 break
-            # Moving ground has inertia: it does not turn at once.
+            # Moving ground has inertia and turns slowly.
             heading = 0.45 * heading + down / slope
             heading /= np.hypot(*heading)
             following = (path[-1][0] + heading[0], path[-1][1] + heading[1])
@@ -179,7 +197,7 @@ def _paint(
         slice(max(left - reach, 0), min(right + reach + 1, width)),
     )
     rows, columns = (np.arange(s.start, s.stop) for s in window)
-    # Half-width along the path: a rounded crown, a neck, and a deposit that spreads.
+    # Half-width along the path: a round crown, a neck, and a deposit that spreads.
     t = np.linspace(0.0, 1.0, n)
     neck = rng.uniform(0.55, 0.9)
     fan = rng.uniform(0.8, 1.6)
@@ -188,7 +206,7 @@ def _paint(
     edge = distance - half_px * profile
     nearest = edge.argmin(axis=2)
     edge = edge.min(axis=2) + 0.28 * min(half_px, 5.0) * ragged[window]
-    # Moving the edge to where the area is right makes up for bends, overlaps of the discs and raggedness.
+    # Bends, overlaps of the discs and raggedness change the area. Moving the edge corrects it.
     pixels = min(max(round(slide.area_m2 / GSD_M**2), 1), edge.size)
     edge -= np.partition(edge, pixels - 1, axis=None)[pixels - 1]
     cover = np.clip(0.5 - edge / 1.6, 0.0, 1.0).astype(np.float32)
@@ -202,7 +220,7 @@ def _paint(
     wet = rng.uniform(0.0, 0.35)
     plants = rng.beta(1.2, 6.0)
     bright = shade * (1.0 - wet * along)
-    # Trees ride down on the debris: more plants in the deposit and along the edge than at the crown.
+    # Trees move down with the debris: the deposit and the edge have more plants than the crown.
     alive = plants * (0.5 + along) + 0.25 * ramp(ragged[window], 1.0, 2.2)
     for array, value in (
         (scars.soil, np.uint8(kind)),
@@ -214,10 +232,13 @@ def _paint(
 
 
 def outline_of(polygon: Polygon) -> Outline | None:
-    """The shape of a mapped landslide without its place and size; none where it is too thin to be one.
+    """Return the shape of a mapped landslide without its place and size.
 
     Args:
-        polygon: in metres.
+        polygon: outline in metres.
+
+    Returns:
+        The shape. None if it is too thin for a landslide or has too few points.
     """
     ring = np.asarray(polygon.exterior.coords, dtype=np.float64)[:, :2]
     ring = ring - np.asarray(polygon.centroid.coords[0])
@@ -233,10 +254,10 @@ def outline_of(polygon: Polygon) -> Outline | None:
 def _burn(
     outline: Outline, slide: Landslide, axes: tuple[npt.NDArray[Any], npt.NDArray[Any]], rng: np.random.Generator
 ) -> Floats:
-    """Share of each pixel of `axes` (rows, columns) that the outline covers, laid along the path of the slide."""
+    """Share of each pixel of `axes` (rows, columns) that the outline covers, when it lies along the path."""
     rows, columns = axes
     down = slide.path[-1] - slide.path[0]
-    # East and south, as columns and rows run; mirrored at random.
+    # East and south are the directions of columns and rows. The shape is mirrored at random.
     east, south = down[1] / np.hypot(*down), down[0] / np.hypot(*down)
     shape = outline * (1.0, rng.choice((-1.0, 1.0))) * np.sqrt(slide.area_m2) / GSD_M
     middle = slide.path.mean(axis=0)

@@ -1,4 +1,4 @@
-"""Real ground for made-up events: a piece of a digital elevation model, and where water runs on it."""
+"""Reads real ground for simulated events: a piece of an elevation model, and the rivers on it."""
 
 from dataclasses import replace
 from math import ceil
@@ -18,14 +18,15 @@ from landslide_cli.simulation.arrays import Codes
 from landslide_cli.simulation.terrain import Terrain, flow
 
 RIVER_KM2: Final = 3.0
-"""Ground that must drain to a stream before it shows as a river at 10 m."""
+"""Area that must drain to a stream before the stream shows as a river at 10 m."""
 FLOOR_M: Final = 700.0
-"""Half the width of a valley floor; how much of it is flat, the slope says."""
+"""Half the width of a valley floor. The slope decides how much of it is flat."""
 TRIES: Final = 400
 SHRUNK_MOST: Final = 3.0
-"""A model of 30 m has nothing finer than 10 m to show."""
+"""Largest shrink factor: a model of 30 m becomes one of 10 m and has no finer detail."""
 FLATTEST: Final = 0.4
-"""Mountain sides of 33 degrees become hillsides of 15, as those of Iburi that failed in 2018."""
+"""Smallest factor on heights. Mountain sides of 33 degrees become hillsides of 15, as those that failed in Iburi in
+2018."""
 
 
 def read_terrain(
@@ -36,21 +37,24 @@ def read_terrain(
     flattest: float = FLATTEST,
     cover: Codes | None = None,
 ) -> Terrain:
-    """A random piece of the elevation model `path` on a grid of 10 m, turned, mirrored, shrunk and flattened at random.
+    """Cut a random piece from an elevation model. Turn, mirror, shrink and flatten it at random, on a grid of 10 m.
 
-    Shrunk in all three directions mountains turn into hills with slopes as steep and ravines as close as those in
-    which an earthquake leaves thousands of small scars.
+    Mountains that shrink in all three directions become hills with steep slopes and close ravines. In such hills an
+    earthquake leaves thousands of small scars.
 
     Args:
-        path: elevation in metres, on a grid in metres of 5 to 60 m.
-        shape: height and width of the terrain, pixels of 10 m.
+        path: elevation in metres, on a grid in metres with pixels of 5 to 60 m.
+        shape: height and width of the terrain in pixels of 10 m.
         rng: chooses the piece.
-        shrunk: at most by this factor; less where the model is too small for it.
-        flattest: the least factor on heights above the lowest point; 1 leaves slopes as they are.
-        cover: codes of landcover.Cover on the grid of the model, which go with the piece.
+        shrunk: largest shrink factor. It is less if the model is too small for it.
+        flattest: smallest factor on heights above the lowest point. 1 leaves slopes as they are.
+        cover: (h, w) uint8 codes of landcover.Cover on the grid of the model. The terrain gets the same piece of it.
+
+    Returns:
+        The terrain, with rivers.
 
     Raises:
-        InputError: the file cannot be read or has no gap-free piece of this size.
+        InputError: the file cannot be read, is not in metres, or has no piece of this size without a gap.
     """
     try:
         with rasterio.open(path) as source:
@@ -61,7 +65,7 @@ def read_terrain(
                     "warp it to UTM first"
                 )
             elevation = source.read(1).astype(np.float32)
-            # Models in integers mark gaps by 0 as often as by their nodata.
+            # Models in integers mark gaps by 0 as often as by their nodata value.
             known = (elevation != 0) & (source.read_masks(1) > 0) & np.isfinite(elevation)
     except RasterioError as error:
         raise InputError(f"--dem {path} cannot be read ({error})") from error
@@ -70,7 +74,7 @@ def read_terrain(
         shape = shape[::-1]
     room = min((side - 4) * gsd_m / (needed * GSD_M) for side, needed in zip(elevation.shape, shape, strict=True))
     for attempt in range(TRIES):
-        # Smaller pieces where there is no large one without a gap.
+        # Try smaller pieces if no large piece is without a gap.
         most = max(min(shrunk ** (1.0 - attempt / TRIES), room), 1.0)
         factor = float(np.exp(rng.uniform(0.0, np.log(most))))
         height, width = (ceil(side * factor * GSD_M / gsd_m) + 4 for side in shape)
@@ -88,7 +92,7 @@ def read_terrain(
         raise InputError(f"--dem {path} has no piece of {height} x {width} px without a gap; give a smaller --size-px")
     piece = elevation[window]
     piece = piece.min() + (piece - piece.min()) * np.float32(rng.uniform(flattest, 1.0) / factor)
-    # Whole metres would show as terraces.
+    # The filter is needed because whole metres would show as terraces.
     larger = gsd_m / factor / GSD_M
     fine = zoom(gaussian_filter(piece, 0.6), larger, order=3, mode="nearest", grid_mode=True)
     mirrored = bool(rng.integers(2))
@@ -104,7 +108,15 @@ def read_terrain(
 
 
 def with_rivers(elevation_m: npt.NDArray[np.float32], cell_px: int = 6) -> Terrain:
-    """The terrain of an elevation (h, w) in metres on a grid of 10 m, with rivers where much ground drains to."""
+    """Make terrain from elevation, with rivers where water from much ground gathers.
+
+    Args:
+        elevation_m: (h, w) float32 in metres, on a grid of 10 m.
+        cell_px: side in pixels of the cells in which the water runs.
+
+    Returns:
+        The terrain.
+    """
     height, width = elevation_m.shape
     padded = np.pad(elevation_m, ((0, -height % cell_px), (0, -width % cell_px)), mode="edge")
     drained_m2 = flow(padded, cell_px)

@@ -1,4 +1,4 @@
-"""What covers the ground before and after the event, landslides left out."""
+"""Simulates the land cover before and after the event, without landslides."""
 
 from collections.abc import Mapping, Sequence
 from typing import Final
@@ -25,23 +25,23 @@ from landslide_cli.simulation.spectra import TREES, Material
 from landslide_cli.simulation.terrain import Terrain
 
 EDGE_PX: Final = 1.5
-"""Deviation of the blur between classes of land cover: the cells of a map are no edges of the ground."""
+"""Standard deviation of the blur between classes of land cover. The cells of a map are not edges on the ground."""
 PLOUGHED_DEG: Final = 20.0
-"""Fields with straight edges end here; steeper cropland is terraces, which look like open land at 10 m."""
+"""Steepest fields with straight edges. Steeper cropland is terraces, which look like open land at 10 m."""
 LOWEST: Final = -1.5
-"""Least of the noise that decides where there is forest."""
+"""Smallest value of the noise that decides where there is forest."""
 HALF_EDGE_PX: Final = 0.7
-"""Half the width of the sharpest edge of a forest: part of the pixel that it runs through is forest."""
+"""Half the width of the sharpest edge of a forest. A part of the pixel on the edge is forest."""
 RIDE_PX: Final = (0.2, 0.7)
-"""Width of the rides between blocks of a managed forest."""
+"""Width of the rides (straight lines without trees) between blocks of a managed forest."""
 RIDE: Final[Mixture] = {Material.GRASS: 0.5, Material.DRY_GRASS: 0.2, Material.SOIL: 0.3}
-"""What covers them."""
+"""Land cover of the rides."""
 SAME_RIVER_M: Final = 300.0
-"""A map shows a river so far from where water would gather on a model of the ground."""
+"""Largest distance between a river on a map and the same river on an elevation model."""
 
 
-# From 2 on there are few gaps in the forest, below -2 few trees, between them groups of both; bare from 3 on little
-# grows; rock shows on slopes gentler by so many degrees.
+# wooded: from 2 up the forest has few gaps, below -2 there are few trees, in between there are groups of both.
+# bare: from 3 up little grows. rock: how many degrees gentler slopes can be and still show rock.
 #                  wooded  bare  rock
 LEANING: Final[Mapping[Cover, tuple[float, float, float]]] = {
     Cover.TREES: (2.4, -2.0, -20.0),
@@ -56,7 +56,7 @@ LEANING: Final[Mapping[Cover, tuple[float, float, float]]] = {
     Cover.MANGROVES: (2.4, -2.0, -20.0),
     Cover.MOSS: (-3.2, 0.8, 6.0),
 }
-"""What a class of land cover adds to the noise that decides where there is forest, bare soil and rock."""
+"""Values that a class of land cover adds to the noise that decides where there is forest, bare soil and rock."""
 ON_TOP: Final[Mapping[Cover, tuple[Material, float]]] = {
     Cover.BUILT_UP: (Material.ASPHALT, 0.15),
     Cover.SNOW: (Material.SNOW, 0.92),
@@ -65,13 +65,22 @@ ON_TOP: Final[Mapping[Cover, tuple[Material, float]]] = {
     Cover.MANGROVES: (Material.WATER, 0.12),
     Cover.MOSS: (Material.DRY_GRASS, 0.35),
 }
-"""What lies on the ground of a class or stands in it, and its share."""
+"""Material that lies on the ground of a class or stands in it, and its share."""
 
 
 def make_surface(terrain: Terrain, rng: np.random.Generator, nature: Nature = PLAIN) -> Ground:
-    """Land cover that suits the terrain, on both dates; that of a map where `terrain.cover` has one.
+    """Make land cover that suits the terrain, on both dates.
 
-    The map says what lies where, noise how dense and of which kind it is: forest has gaps, cropland has fields.
+    If `terrain.cover` has a class, it decides the land cover. Noise decides the density and the kind: forest has
+    gaps, cropland has fields.
+
+    Args:
+        terrain: the ground.
+        rng: source of the noise.
+        nature: conditions of the event.
+
+    Returns:
+        The land cover before and after the event.
     """
     slope = terrain.slope_deg(1.5)
     compartments = make_compartments(slope, rng) if nature.managed else None
@@ -97,14 +106,14 @@ def make_surface(terrain: Terrain, rng: np.random.Generator, nature: Nature = PL
 
 
 def _where(terrain: Terrain, cover: Cover, otherwise: Flags) -> Flags:
-    """Where the map says `cover`, and where it says nothing, `otherwise`; (h, w) bool."""
+    """Where the map has the class `cover`; where its class is unknown, `otherwise`; (h, w) bool."""
     if terrain.cover is None:
         return otherwise
     return np.asarray((terrain.cover == cover) | ((terrain.cover == UNKNOWN) & otherwise))
 
 
 def _parts(terrain: Terrain) -> dict[Cover, Floats]:
-    """Share (h, w) of each class that the map has here; they add up to 1 less what is unknown."""
+    """Share (h, w) of each class of the map; with the share of unknown ground they add up to 1."""
     if terrain.cover is None:
         return {}
     return {
@@ -115,13 +124,13 @@ def _parts(terrain: Terrain) -> dict[Cover, Floats]:
 
 
 def _leaning(parts: Mapping[Cover, Floats], natural: float, steep: Floats) -> Floats:
-    """Mean of LEANING over the classes; (3, h, w). Unknown ground has the `natural` lean towards forest."""
+    """Mean of LEANING over the classes, (3, h, w). Unknown ground has the value `natural` for forest."""
     leaning = np.zeros((3, *steep.shape), np.float32)
     known = np.zeros(steep.shape, np.float32)
     for cover, part in parts.items():
         leaning += np.array(LEANING[cover], np.float32)[:, None, None] * part
         known += part
-    # Where the map tells, how steep it is does not tell again whether there is forest.
+    # Where the map has a class, the slope must not decide again whether there is forest.
     leaning[0] += (1.0 - known) * natural - known * steep
     return leaning
 
@@ -134,17 +143,17 @@ def _hills(
     nature: Nature,
     compartments: Compartments | None,
 ) -> None:
-    """Forest on slopes, grass and shrubs in patches, bare soil and rock where it is steep."""
+    """Add forest on slopes, patches of grass and shrubs, and bare soil and rock on steep ground."""
     step = compartments.ramp if compartments else ramp
     shape = terrain.shape
     east, north = terrain.gradient(3.0)
-    # Sunny slopes are drier; which side that is does not matter for a made-up place.
+    # Sunny slopes are drier. For a simulated place it does not matter which side is sunny.
     dryness = 0.6 * fractal(shape, rng, exponent=2.6) + 0.5 * north / 0.4 + 0.2 * east / 0.4
-    # Where the forest ends at a line there are few small gaps in it.
+    # A forest that ends at a line has few small gaps.
     tended = 1.0 - nature.forest_edge
     patches = fractal(shape, rng, exponent=2.2 + tended, shortest_px=4.0 + 8.0 * tended)
     if nature is not PLAIN:
-        # The rare depths of the noise would be holes of a pixel in dense forest.
+        # Rare low values of the noise would make holes of one pixel in dense forest.
         patches = np.maximum(patches, LOWEST)
     height = terrain.elevation_m - gaussian_filter(terrain.elevation_m, 60.0, mode="nearest")
     # One place is wooded, another is grazed.
@@ -180,14 +189,14 @@ def _hills(
 
 
 def _with_edges_of_pixels(field: Floats, half_width: float, at: float) -> Floats:
-    """A field (h, w) that goes through `at` no faster than by `half_width` in half a pixel."""
+    """Flatten a field (h, w) so that it passes `at` by at most `half_width` in HALF_EDGE_PX."""
     slopes = np.gradient(field)
     steeper = np.hypot(slopes[0], slopes[1]) * np.float32(HALF_EDGE_PX / half_width)
     return np.asarray(at + (field - at) / np.maximum(steeper, 1.0), dtype=np.float32)
 
 
 def _forestry(shares: Floats, compartments: Compartments, managed: float, rng: np.random.Generator) -> None:
-    """Compartments of forest that were felled years ago, are young, or were planted with another kind of tree."""
+    """Change compartments: some were felled years ago, some are young, some have another kind of tree."""
     m = Material
     shape = (shares.shape[1], shares.shape[2])
     density = np.clip(1.0 + 0.15 * fractal(shape, rng, exponent=2.0, shortest_px=8), 0.0, 1.1)
@@ -207,7 +216,7 @@ def _forestry(shares: Floats, compartments: Compartments, managed: float, rng: n
 
 
 def _rides(shares: Floats, compartments: Compartments, slope_deg: Floats, rng: np.random.Generator) -> None:
-    """Straight lines without trees between the blocks of a forest; branches hang over them."""
+    """Cut straight lines without trees between the blocks of a forest. Branches hang over them."""
     shape = (shares.shape[1], shares.shape[2])
     width_px = rng.uniform(*RIDE_PX)
     reach_px = 0.5 + 0.5 * width_px - compartments.blocks.border_px(shape)
@@ -217,7 +226,7 @@ def _rides(shares: Floats, compartments: Compartments, slope_deg: Floats, rng: n
 
 
 def _fields(before: Floats, after: Floats, flat: Flags, changed: float, rng: np.random.Generator, parts: Parts) -> None:
-    """Fields with straight edges on flat ground: each has one state before and one after."""
+    """Make fields with straight edges on flat ground. Each field has one state before and one after."""
     rows, columns = np.nonzero(flat)
     if rows.size == 0:
         return
@@ -231,14 +240,14 @@ def _fields(before: Floats, after: Floats, flat: Flags, changed: float, rng: np.
     states[4, [m.GRASS, m.DRY_GRASS]] = 0.85, 0.15
     states[5, [m.BROADLEAF, m.GRASS]] = 0.75, 0.25
     first = rng.choice(6, number, p=(0.30, 0.18, 0.14, 0.10, 0.16, 0.12))
-    # A crop is cut, stubble is ploughed, bare soil turns green; meadows and orchards stay.
+    # A crop is cut, stubble is ploughed, bare soil turns green. Meadows and orchards stay.
     later = np.array([2, 0, 3, 1, 4, 5])[first]
     second = np.where(rng.random(number) < changed, later, first)
     vigour = rng.normal(0.0, 0.12, number).astype(np.float32)
     within = 0.06 * fractal(flat.shape, rng, exponent=2.0)[rows, columns]
     for shares, state in ((before, first), (after, second)):
         mixed = states[state[field]]
-        # Poor plants let soil show.
+        # Soil shows between weak plants.
         bare = np.clip(vigour[field] + within, 0.0, 0.4).astype(np.float32)[..., None]
         mixed *= 1.0 - bare
         mixed[..., m.SOIL] += bare[..., 0]
@@ -246,7 +255,7 @@ def _fields(before: Floats, after: Floats, flat: Flags, changed: float, rng: np.
 
 
 def _towns(both: tuple[Floats, Floats], terrain: Terrain, flat: Flags, rng: np.random.Generator) -> None:
-    """Villages on flat ground: roofs and yards mixed with gardens."""
+    """Add villages on flat ground: roofs and yards mixed with gardens."""
     flat = _where(terrain, Cover.BUILT_UP, flat)
     rows, columns = np.nonzero(flat)
     if rows.size == 0:
@@ -268,13 +277,13 @@ def _towns(both: tuple[Floats, Floats], terrain: Terrain, flat: Flags, rng: np.r
 
 
 def _river(both: tuple[Floats, Floats], terrain: Terrain, rng: np.random.Generator) -> None:
-    """Water in the middle of the valley with gravel bars beside it."""
+    """Add water in the middle of the valley, with gravel bars beside it."""
     width = 22.0 + 9.0 * fractal(terrain.shape, rng, exponent=3.0, shortest_px=30)
     water = ramp(terrain.river_m - width, 6.0, -6.0)
     bars = fractal(terrain.shape, rng, exponent=2.6, shortest_px=6)
     gravel = ramp(terrain.river_m - width - 22.0 * np.clip(bars, 0.0, 2.5), 5.0, -5.0) * (1.0 - water)
     if terrain.cover is not None and (terrain.cover == Cover.WATER).any():
-        # The map leaves out narrow rivers; one that it has must not run a second time beside itself.
+        # The map leaves out narrow rivers. A river on the map must not run a second time beside itself.
         mapped_m = GSD_M * distance_transform_edt(terrain.cover != Cover.WATER)
         water, gravel = (part * ramp(mapped_m, 0.7 * SAME_RIVER_M, SAME_RIVER_M) for part in (water, gravel))
     for shares in both:
@@ -284,10 +293,10 @@ def _river(both: tuple[Floats, Floats], terrain: Terrain, rng: np.random.Generat
 
 
 def _roads(both: tuple[Floats, Floats], terrain: Terrain, rng: np.random.Generator) -> None:
-    """Roads that are there on both dates, some paved; trees hang over them, most over tracks."""
+    """Add roads that exist on both dates, some of them paved. Trees hang over them, most of all over tracks."""
     for paved, count, hidden in ((0.8, 2, 0.5), (0.0, 6, 1.0)):
         road = lines(terrain, count, rng, rng.uniform(0.3, 0.7))
-        # Of one width nowhere: verges, cuttings, grass between the wheels.
+        # The width varies because of verges, cuttings and grass between the wheels.
         road *= np.clip(0.7 + 0.3 * fractal(terrain.shape, rng, exponent=1.2), 0.0, 1.0)
         hanging = hidden * ramp(fractal(terrain.shape, rng, exponent=1.6, longest_px=40), -1.2, 0.8)
         for shares in both:
@@ -296,7 +305,7 @@ def _roads(both: tuple[Floats, Floats], terrain: Terrain, rng: np.random.Generat
 
 
 def _sea(both: tuple[Floats, Floats], terrain: Terrain, quantile: float) -> None:
-    """Water up to a level, with a bright beach."""
+    """Add water up to a level, with a bright beach."""
     if quantile:
         above_m = terrain.elevation_m - float(np.quantile(terrain.elevation_m, quantile))
         if terrain.cover is not None:

@@ -1,4 +1,4 @@
-"""Hills, valleys and a river: elevation made by uplift against erosion by running water."""
+"""Simulates hills, valleys and a river: uplift raises the ground and running water erodes it."""
 
 from dataclasses import dataclass
 from heapq import heapify, heappop, heappush
@@ -12,18 +12,18 @@ from scipy.ndimage import gaussian_filter, zoom
 from landslide_cli.geo.bands import GSD_M
 from landslide_cli.simulation.arrays import Codes, Flags, Floats, fractal, line_noise, ramp
 
-# Cells in pixels and steps of erosion: the long rivers form on the coarse grid, where a step costs little.
+# Side of a cell in pixels, and steps of erosion. Long rivers form on the coarse grid, where a step costs little.
 LEVELS = ((12, 40), (6, 12), (3, 3))
 UPLIFT_M = 30.0
 """Height that the ground gains in one step."""
 STEEPNESS = 30.0
-"""Uplift over erodibility: slope of a channel times (area in m2) ** CONCAVITY."""
+"""Uplift divided by erodibility: slope of a channel times (area in m2) ** CONCAVITY."""
 CONCAVITY = 0.45
 
 
 @dataclass(frozen=True, slots=True)
 class Terrain:
-    """Elevation, what follows from it, and what covers it; arrays are (h, w) float32 on a north-up grid of 10 m."""
+    """Elevation, rivers and land cover. Arrays are (h, w) float32 on a north-up grid of 10 m."""
 
     elevation_m: Floats
     river_m: Floats
@@ -31,7 +31,7 @@ class Terrain:
     floor_m: Floats
     """Half the width of the valley floor at the nearest point of the river."""
     cover: Codes | None = None
-    """uint8, what a map says lies there: a landcover.Cover, or 0 where it says nothing; None without a map."""
+    """uint8, a landcover.Cover from a map, 0 where the class is unknown. None without a map."""
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -40,7 +40,7 @@ class Terrain:
         return height, width
 
     def gradient(self, smoothing_px: float = 0.0) -> tuple[Floats, Floats]:
-        """Rise of the ground towards the east and towards the north, each (h, w) in m/m."""
+        """Return the rise of the ground towards the east and towards the north, each (h, w) float32 in m/m."""
         elevation = self.elevation_m
         if smoothing_px:
             elevation = gaussian_filter(elevation, smoothing_px, mode="nearest")
@@ -48,18 +48,18 @@ class Terrain:
         return np.asarray(east, dtype=np.float32), np.asarray(-south, dtype=np.float32)
 
     def slope_deg(self, smoothing_px: float = 0.0) -> Floats:
-        """Steepness, (h, w) float32, 0 to 90."""
+        """Return the slope in degrees, (h, w) float32, 0 to 90."""
         return np.degrees(np.arctan(np.hypot(*self.gradient(smoothing_px)))).astype(np.float32)
 
     def crop(self, margin_px: int, shape: tuple[int, int]) -> Self:
-        """The part of `shape` that begins `margin_px` from the top left corner."""
+        """Return the part with height and width `shape` that begins `margin_px` from the top left corner."""
         window = (slice(margin_px, margin_px + shape[0]), slice(margin_px, margin_px + shape[1]))
         cover = None if self.cover is None else self.cover[window]
         return type(self)(self.elevation_m[window], self.river_m[window], self.floor_m[window], cover)
 
 
 def make_terrain(shape: tuple[int, int], rng: np.random.Generator) -> Terrain:
-    """Terrain of height and width `shape` in pixels of 10 m, with one valley floor across it."""
+    """Make terrain with one valley floor across it; `shape` is its height and width in pixels of 10 m."""
     coarsest = LEVELS[0][0]
     height, width = (-(-size // coarsest) * coarsest for size in shape)
     river_m, floor_m, fall_m = _river(height, width, rng)
@@ -86,10 +86,10 @@ def make_terrain(shape: tuple[int, int], rng: np.random.Generator) -> Terrain:
         )
         factor = cell_px // finer_px
         elevation = zoom(elevation, factor, order=1, mode="nearest", grid_mode=True)
-        # Bilinear facets would show as creases in the shading.
+        # Without the filter, bilinear facets would show as creases in the shading.
         elevation = gaussian_filter(elevation, 0.5 * factor, mode="nearest")
 
-    # Gullies and bumps that the 30 m grid cannot hold, where the ground is steep enough to have them.
+    # Add gullies and bumps that are too small for the 30 m grid, where the ground is steep enough for them.
     bumps = fractal((height, width), rng, exponent=2.4, longest_px=25)
     steep = ramp(np.hypot(*np.gradient(elevation, GSD_M)), 0.05, 0.5)
     elevation = elevation + 1.6 * steep * bumps
@@ -105,7 +105,7 @@ def _cells(field: npt.NDArray[np.floating], cell_px: int) -> npt.NDArray[np.floa
 
 
 def _river(height: int, width: int, rng: np.random.Generator) -> tuple[Floats, Floats, Floats]:
-    """Distance to a river across the grid, half-width of its floor, and its height above the lowest end (m)."""
+    """Distance to a river across the grid, half-width of its floor, and its height above its lowest end, in metres."""
     upright = bool(rng.integers(2))
     along, across = (height, width) if upright else (width, height)
     bends = 0.10 * across * line_noise(along, rng, 500) + 14.0 * line_noise(along, rng, 90)
@@ -124,10 +124,8 @@ def _river(height: int, width: int, rng: np.random.Generator) -> tuple[Floats, F
 
 
 def _drain(elevation: npt.NDArray[np.float64], outlets: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
-    """Cut through the rims of hollows until every cell has a way down to an outlet.
-
-    Filling them instead would leave plains that erosion takes long to reach.
-    """
+    """Cut through the rims of hollows until every cell has a way down to an outlet."""
+    # Filled hollows would be plains, and erosion takes long to reach them.
     height, width = elevation.shape
     wide = width + 2
     z = np.pad(elevation, 1, constant_values=np.inf).ravel()
@@ -139,7 +137,7 @@ def _drain(elevation: npt.NDArray[np.float64], outlets: npt.NDArray[np.bool_]) -
     heapify(queue)
     for cell in first:
         done[cell] = True
-    # Flooding from the outlets reaches each cell over its lowest way out, from the neighbour on that way.
+    # A flood from the outlets reaches each cell on its lowest way out, from the neighbour on that way.
     reached: list[tuple[int, int]] = []
     around = (-wide - 1, -wide, -wide + 1, -1, 1, wide - 1, wide, wide + 1)
     while queue:
@@ -160,7 +158,7 @@ def _drain(elevation: npt.NDArray[np.float64], outlets: npt.NDArray[np.bool_]) -
 
 
 def _receivers(elevation: npt.NDArray[np.float64]) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.float64]]:
-    """Index of the neighbour that each cell drains to (itself in a pit), and the distance to it in cells."""
+    """Index of the neighbour that each cell drains to (itself in a pit), and the distance to that one in cells."""
     height, width = elevation.shape
     padded = np.pad(elevation, 1, constant_values=np.inf)
     steepest = np.zeros(elevation.shape)
@@ -180,9 +178,14 @@ def _receivers(elevation: npt.NDArray[np.float64]) -> tuple[npt.NDArray[np.intp]
 
 
 def flow(elevation_m: Floats, cell_px: int) -> npt.NDArray[np.float64]:
-    """Ground that drains through each cell, in m2; (h / cell_px, w / cell_px) of an elevation (h, w) at 10 m.
+    """Compute the area that drains through each cell. Water leaves at the edges, and hollows are cut open.
 
-    Water leaves at the edges; hollows are cut open.
+    Args:
+        elevation_m: (h, w) float32 in metres, on a grid of 10 m.
+        cell_px: side of a cell in pixels.
+
+    Returns:
+        (h / cell_px, w / cell_px) float64, area in m2.
     """
     cells = _cells(elevation_m, cell_px)
     edge = np.ones(cells.shape, dtype=np.bool_)
@@ -206,13 +209,11 @@ def _erode(
     steps: int,
     cell_m: float,
 ) -> npt.NDArray[np.float64]:
-    """Uplift against stream erosion (implicit, so any step is stable), with slopes held under `limit` in m/m.
-
-    `fixed` cells keep their elevation: water leaves the grid there and at the edges.
-    """
+    """Raise the ground and erode it by streams. Slopes stay below `limit` in m/m; `fixed` cells do not change."""
+    # Water leaves the grid at fixed cells. Stream erosion is implicit, so any step is stable.
     held = fixed.copy()
     flat_limit = limit.ravel()
-    # Uplift is the same everywhere: where it differed between neighbours, it would dam the streams.
+    # Uplift is the same everywhere. If it differed between neighbours, it would dam the streams.
     erodibility = UPLIFT_M / STEEPNESS / hardness.ravel()
     for _ in range(steps):
         raised = np.where(held, elevation, elevation + UPLIFT_M)
@@ -220,7 +221,7 @@ def _erode(
         order = np.argsort(raised, axis=None, kind="stable")
         area = [cell_m * cell_m] * raised.size
         to = receiver.tolist()
-        # Plain lists: each cell needs the one above it, and lists are the fastest that Python has for that.
+        # Each cell needs the one above it. Plain lists are the fastest for that in Python.
         for cell in order[::-1].tolist():
             target = to[cell]
             if target != cell:

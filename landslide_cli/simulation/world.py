@@ -1,4 +1,4 @@
-"""A made-up place before and after landslides: terrain, surface and truth."""
+"""Simulates a place before and after landslides: terrain, surface and truth."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,72 +17,79 @@ from landslide_cli.simulation.surface import make_surface
 from landslide_cli.simulation.terrain import Terrain
 
 OLD_SHARE = 0.003
-"""Share of the ground with scars of earlier events, seen on both dates."""
+"""Share of the ground with scars of earlier events, visible on both dates."""
 HOUSE_M = 8.0
-"""Height of what has a roof."""
+"""Height of buildings."""
 STAND_GROWTH = (0.4, 1.1)
-"""Height of the trees of a stand, grown-up ones have 1."""
+"""Least and greatest height of the trees of a stand; fully grown trees have 1."""
 CLOSED = (0.15, 0.35)
-"""Share of trees from which a forest starts to be, and is, as high as its trees."""
+"""Share of trees from which a forest has some height, and from which it is as high as its trees."""
 CROWNS = 0.015
-"""Deviation of it inside a stand, from pixel to pixel."""
+"""Standard deviation of the height of trees inside a stand, from pixel to pixel."""
 
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """Everything a scene is rendered from; arrays end in (h, w), on a north-up grid of 10 m."""
+    """Everything that a scene is rendered from. Arrays end in (h, w), on a north-up grid of 10 m."""
 
     terrain: Terrain
-    """Before the event, pits included."""
+    """Terrain before the event, with pits."""
     terrain_after: Terrain
-    """The same after it: machines may have dug on."""
+    """Terrain after the event: machines can have dug more."""
     before: Floats
-    """(materials, h, w) shares before the event."""
+    """(materials, h, w) float32 shares before the event."""
     after: Floats
-    """(materials, h, w) shares after the event, landslides included."""
+    """(materials, h, w) float32 shares after the event, with landslides."""
     brightness: Floats
-    """(h, w) factor on reflectance before the event that lasts: canopy, soil moisture, age of plants."""
+    """(h, w) lasting factor on reflectance before the event: canopy, soil moisture, age of plants."""
     brightness_after: Floats
-    """The same after it: another one where something else covers the ground, darker or brighter on fresh soil."""
+    """(h, w) the same after the event. It is new where the land cover changed, and darker or brighter on fresh soil."""
     stands: npt.NDArray[np.int32]
-    """(h, w) number of the stand: a patch of ground that shares its history."""
+    """(h, w) number of the stand. A stand is a patch of ground with one history."""
     coarseness: Floats
-    """(h, w) factor on what differs from pixel to pixel."""
+    """(h, w) factor on the differences from pixel to pixel."""
     growth: Floats
-    """(h, w) height of the trees, 1 for those of `Nature.canopy_m`: one age to a stand, uneven from crown to crown."""
+    """(h, w) height of the trees; 1 is `Nature.canopy_m`. Each stand has one age, and crowns differ a little."""
     tint: Floats | None
-    """(4, h, w) what lasts of the place along spectra.AXES."""
+    """(4, h, w) lasting tint of the place along spectra.AXES. None in a plain event."""
     scars: Scars
     changes: Codes
-    """(h, w) uint8, a `Change` where something else than a landslide changed, else 0."""
+    """(h, w) uint8, a `Change` where something other than a landslide changed, else 0."""
     nature: Nature
 
     @property
     def truth(self) -> Codes:
-        """1 where the event left a landslide; (h, w) uint8."""
+        """(h, w) uint8, 1 where the event left a landslide."""
         return self.scars.truth
 
     @property
     def surface_m(self) -> Floats:
-        """Elevation (h, w) float32 as a surface model has it: with the canopy, where `nature` says so."""
+        """Elevation (h, w) float32, with the canopy if `nature` asks for a surface model."""
         if not self.nature.surface_model:
             return self.terrain.elevation_m
         return np.asarray(self.terrain.elevation_m + gaussian_filter(self.standing_m(self.before), 1.5))
 
     def standing_m(self, shares: Floats, finer: int = 1) -> Floats:
-        """Height of trees and houses where `shares` (materials, h, w) cover the ground.
+        """Compute the height of trees and houses.
 
-        (finer * h, finer * w) float32: between the middles of pixels their shares are interpolated, so that trees end
-        at a line and not at the border of a pixel.
+        Shares are interpolated between the middles of pixels. Trees then end at a line and not at the border of a
+        pixel.
+
+        Args:
+            shares: (materials, h, w) float32, land cover.
+            finer: parts per side of a pixel.
+
+        Returns:
+            (finer * h, finer * w) float32 in metres.
         """
         trees = shares[[Material.CONIFER, Material.BROADLEAF, Material.LEAFLESS]].sum(axis=0)
         trees, growth, roofs = (_finer(field, finer) for field in (trees, self.growth, shares[Material.ROOF]))
-        # A forest that is thinner is not lower: only where most trees are gone light falls to the ground.
+        # A thinner forest is not lower. Light reaches the ground only where most trees are gone.
         standing_m = np.float32(self.nature.canopy_m) * growth * ramp(trees, *CLOSED)
         return np.asarray(standing_m + np.float32(HOUSE_M) * roofs)
 
     def passing_brightness(self, shares: Floats, rng: np.random.Generator) -> Floats:
-        """Factor (h, w) float32 that one date has for itself where `shares` (materials, h, w) cover the ground."""
+        """Draw the factor (h, w) float32 of one date on the brightness of the land cover `shares` (materials, h, w)."""
         passing = self.coarseness * np.float32(self.nature.restless**0.5)
         return _brightness(shares, passing * _grain(self.terrain.shape, rng))
 
@@ -90,16 +97,26 @@ class World:
 def make_world(
     terrain: Terrain, rng: np.random.Generator, nature: Nature = PLAIN, outlines: Sequence[Outline] = ()
 ) -> World:
-    """Cover the terrain and let landslides happen on it; some take the shape of `outlines`."""
+    """Cover the terrain and add landslides.
+
+    Args:
+        terrain: the ground.
+        rng: source of land cover and landslides.
+        nature: conditions of the event.
+        outlines: shapes for some of the landslides.
+
+    Returns:
+        The place before and after the event.
+    """
     surface = make_surface(terrain, rng, nature)
     before, after = surface.before, surface.after
     old = make_scars(terrain, rng, share=OLD_SHARE, nature=nature)
     for shares in (before, after):
-        # Pioneers have come back since.
+        # Pioneer plants have grown on old scars.
         lay_bare(shares, old, regrowth=0.45)
     ground = before[Material.WATER] + before[Material.ROOF] < 0.2
     if nature is not PLAIN:
-        # On ground that was bare already nobody would have seen, and mapped, a scar.
+        # On bare ground nobody would see and map a scar.
         ground &= before[list(PLANTS)].sum(axis=0) > 0.4
     allowed = ground & (old.cover < 0.1)
     scars = make_scars(terrain, rng, share=nature.fresh_share, nature=nature, allowed=allowed, outlines=outlines)
@@ -127,25 +144,25 @@ def make_world(
 
 
 def _finer(field: Floats, factor: int) -> Floats:
-    """A field (h, w) interpolated to `factor` times as many rows and columns."""
+    """Interpolate a field (h, w) to `factor` times the rows and columns."""
     if factor == 1:
         return field
     return np.asarray(zoom(field, factor, order=1, mode="nearest", grid_mode=True), dtype=np.float32)
 
 
 def _grain(shape: tuple[int, int], rng: np.random.Generator) -> Floats:
-    """What lies on the ground: noise (h, w) from pixel to pixel and in patches."""
+    """Noise (h, w) of the ground, from pixel to pixel and in patches."""
     texture = fractal(shape, rng, exponent=0.7)
     return np.asarray(0.7 * texture + 0.65 * fractal(shape, rng, exponent=2.2, shortest_px=4))
 
 
 def _brightness(shares: Floats, grain: Floats) -> Floats:
-    """Factor (h, w) on the reflectance of ground so covered by `shares` (materials, h, w)."""
+    """Factor (h, w) on the reflectance of the land cover `shares` (materials, h, w)."""
     return np.asarray(np.exp(np.tensordot(ROUGHNESS, shares, axes=1) * grain), dtype=np.float32)
 
 
 def _coarseness(shape: tuple[int, int], rng: np.random.Generator, unevenness: float) -> Floats:
-    """Factor (h, w) on the grain, its mean square 1, in patches of 60 to 500 m."""
+    """Factor (h, w) on the grain with a mean square of 1, in patches of 60 to 500 m."""
     if not unevenness:
         return np.ones(shape, np.float32)
     patches = fractal(shape, rng, exponent=2.0, shortest_px=6, longest_px=50)
@@ -153,18 +170,24 @@ def _coarseness(shape: tuple[int, int], rng: np.random.Generator, unevenness: fl
 
 
 def _growth(stands: npt.NDArray[np.int32], rng: np.random.Generator) -> Floats:
-    """Height (h, w) of the trees, 1 for those that are grown up; never less than a tenth."""
+    """Height (h, w) of the trees: 1 for fully grown trees, at least 0.1."""
     youngest, oldest = STAND_GROWTH
-    # Trees are fast at first and tall for long.
+    # Trees grow fast at first and stay tall for long.
     age = (oldest - (oldest - youngest) * rng.uniform(size=int(stands.max()) + 1) ** 2).astype(np.float32)
     crowns = fractal((stands.shape[0], stands.shape[1]), rng, exponent=0.7)
     return np.asarray(np.maximum(age[stands] + CROWNS * crowns, 0.1), dtype=np.float32)
 
 
 def variation(stands: npt.NDArray[np.int32], rng: np.random.Generator, grain: Floats | None = None) -> Floats:
-    """Noise (4, h, w) along spectra.AXES: smooth from soil to soil, with edges from stand to stand, deviation 1.
+    """Make noise along spectra.AXES: smooth between soils, with edges between stands.
 
-    `grain` (h, w) of it, by variance, up to 1, is from pixel to pixel.
+    Args:
+        stands: (h, w) number of the stand.
+        rng: source of the noise.
+        grain: (h, w) float32, share of the variance that differs from pixel to pixel, 0 to 1. None for 0.
+
+    Returns:
+        (4, h, w) float32 with standard deviation 1.
     """
     shape = (stands.shape[0], stands.shape[1])
     own = rng.standard_normal((len(AXES), int(stands.max()) + 1)).astype(np.float32)
@@ -179,7 +202,7 @@ def variation(stands: npt.NDArray[np.int32], rng: np.random.Generator, grain: Fl
 def _stands(
     shape: tuple[int, int], rng: np.random.Generator, compartments: Compartments | None
 ) -> npt.NDArray[np.int32]:
-    """The stand of each pixel: ragged patches of 15 ha on average, or the compartment where that is tended."""
+    """Stand of each pixel: ragged patches of 15 ha on average, or the compartment where this is managed."""
     patches = max(shape[0] * shape[1] // 1500, 1)
     rows, columns = np.indices(shape, dtype=np.float32)
     ragged = [6.0 * fractal(shape, rng, exponent=2.2, shortest_px=20, longest_px=60) for _ in range(2)]
@@ -193,7 +216,14 @@ def _stands(
 
 
 def lay_bare(shares: Floats, scars: Scars, *, regrowth: float, fresh: Sequence[Material] = PLAIN.fresh) -> None:
-    """Replace what `scars` cover by soil; `regrowth` is the share of it that is grass again. In place."""
+    """Replace the land cover under scars by soil.
+
+    Args:
+        shares: (materials, h, w) float32; changed in place.
+        scars: the scars.
+        regrowth: share of the bare ground on which grass has grown.
+        fresh: the soils to which `scars.soil` refers.
+    """
     plants = scars.cover * scars.plants
     grass = (scars.cover - plants) * regrowth
     soil = scars.cover - plants - grass
