@@ -1,1 +1,1 @@
-"""A Sentinel-2 event with a known truth, made up."""
+"""Simulates Sentinel-2 events with known landslides."""

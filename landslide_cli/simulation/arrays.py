@@ -14,7 +14,7 @@ Flags: TypeAlias = npt.NDArray[np.bool_]
 Distances: TypeAlias = npt.NDArray[np.float64]
 
 LANCZOS = 4
-"""Pixels on either side from which an image between its pixels is interpolated."""
+"""Pixels on either side that the interpolation between pixels uses."""
 
 
 def fractal(
@@ -25,9 +25,17 @@ def fractal(
     longest_px: float = float("inf"),
     shortest_px: float = 2.0,
 ) -> Floats:
-    """Noise whose spectral power falls as frequency ** -exponent: (h, w) float32, mean 0, deviation 1, periodic.
+    """Make periodic noise with a spectral power of frequency ** -exponent.
 
-    Wavelengths fade out above `longest_px` and below `shortest_px`.
+    Args:
+        shape: height and width in pixels.
+        rng: source of the noise.
+        exponent: a larger exponent gives smoother noise.
+        longest_px: wavelengths above it fade out.
+        shortest_px: wavelengths below it fade out.
+
+    Returns:
+        (h, w) float32 with mean 0 and standard deviation 1.
     """
     rows = np.fft.fftfreq(shape[0]).astype(np.float32)[:, None]
     columns = np.fft.rfftfreq(shape[1]).astype(np.float32)[None, :]
@@ -46,8 +54,8 @@ def fractal(
 
 
 def line_noise(length: int, rng: np.random.Generator, wavelength_px: float) -> Floats:
-    """A smooth random curve with mean 0 and deviation 1; (length,) float32."""
-    # A long run-in on both sides keeps the deviation of a short piece from being forced to 1.
+    """Make a smooth random curve with mean 0 and standard deviation 1; (length,) float32."""
+    # The curve is scaled with a long margin on both sides. Otherwise each short piece would have a deviation of 1.
     pad = int(8 * wavelength_px)
     white = rng.standard_normal(length + 2 * pad, dtype=np.float32)
     smooth = gaussian_filter1d(white, wavelength_px / 4.0, mode="wrap")
@@ -56,9 +64,17 @@ def line_noise(length: int, rng: np.random.Generator, wavelength_px: float) -> F
 
 
 def moved(field: Floats, rows: float, columns: float) -> Floats:
-    """A field (..., h, w) moved by fractions of a pixel, no less sharp; what enters is what lies at the edge.
+    """Move a field by fractions of a pixel without blurring it.
 
-    Interpolated by the windowed sine of Lanczos (Duchon 1979), row by row and column by column.
+    The windowed sine of Lanczos (Duchon 1979) interpolates along the rows and along the columns.
+
+    Args:
+        field: (..., h, w) float32.
+        rows: distance to move down, in pixels.
+        columns: distance to move to the right, in pixels.
+
+    Returns:
+        (..., h, w) float32. Edge values fill the part that the move uncovers.
     """
     for axis, offset in ((-2, rows), (-1, columns)):
         reach_px = LANCZOS + int(np.ceil(abs(offset)))
@@ -69,13 +85,22 @@ def moved(field: Floats, rows: float, columns: float) -> Floats:
 
 
 def turned(shape: tuple[int, int], centre: Sequence[float], angle: float) -> tuple[Distances, Distances]:
-    """Each pixel's distance (h, w) from `centre` (row, column) along two axes turned by `angle`, in pixels."""
+    """Measure the distance of each pixel from a point along two rotated axes.
+
+    Args:
+        shape: height and width in pixels.
+        centre: row and column of the point.
+        angle: rotation of the axes in radians.
+
+    Returns:
+        Two arrays (h, w) float64: signed distance in pixels along the first and the second axis.
+    """
     y, x = np.ogrid[: shape[0], : shape[1]]
     y, x = y - centre[0], x - centre[1]
     return x * np.cos(angle) + y * np.sin(angle), y * np.cos(angle) - x * np.sin(angle)
 
 
 def ramp(values: npt.NDArray[np.floating], low: float, high: float) -> Floats:
-    """A smooth step from 0 at `low` to 1 at `high` (which may be the lower); float32, same shape."""
+    """Make a smooth step from 0 at `low` to 1 at `high`; float32, same shape. `high` can be less than `low`."""
     t = np.clip((values - np.float32(low)) / np.float32(high - low), 0.0, 1.0)
     return np.asarray(t * t * (3.0 - 2.0 * t), dtype=np.float32)

@@ -1,4 +1,4 @@
-"""A made-up event written as a STAC catalog in the layout of the Planetary Computer."""
+"""Writes a simulated event as a STAC catalog in the layout of the Planetary Computer."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -44,11 +44,11 @@ from landslide_cli.simulation.terrain import Terrain, make_terrain
 from landslide_cli.simulation.world import World, make_world
 
 REVISIT_DAYS: Final = 5
-"""Two satellites pass every place this often."""
+"""Days between two passes over a place, with two satellites."""
 LOCAL_HOUR: Final = 10.5
-"""Mean solar time of every pass."""
+"""Mean solar time of every pass, in hours."""
 BASELINE_BEFORE, BASELINE_AFTER = "03.01", "05.09"
-"""The event falls between two processing baselines, as many do: the digital numbers differ by an offset."""
+"""Processing baselines before and after the event. Their digital numbers differ by an offset, as for many events."""
 DEM_NODATA: Final = -9999
 DEM_MARGIN_M: Final = 1800.0
 WRITERS: Final = 2
@@ -56,39 +56,39 @@ WRITERS: Final = 2
 
 @dataclass(frozen=True, slots=True)
 class SimulatedCatalog:
-    """Where the files of a simulated event are."""
+    """Paths of the files of a simulated event."""
 
     items: Path
     """Item collection (GeoJSON FeatureCollection): `sentinel-2-l2a` and `alos-dem`."""
     aoi: Path
-    """The area of interest, one polygon in EPSG:4326."""
+    """The AOI, one polygon in EPSG:4326."""
     event_date: date
     truth: Path
-    """uint8, 1 = landslide, in the western UTM zone, 10 m, covers the area of interest."""
+    """uint8, 1 = landslide, 10 m, in the western UTM zone. It covers the AOI."""
     inventory: Path
     """The same truth as polygons in EPSG:4326."""
     mapped: Path
-    """The truth as somebody would have mapped it: a little shifted, some missing, some merged."""
+    """The truth as a person would map it: slightly shifted, some landslides missing, some merged."""
     changes: Path
-    """uint8 on the grid of `truth`: a `Change` where something else than a landslide changed."""
+    """uint8 on the grid of `truth`: a `Change` where something other than a landslide changed, else 0."""
 
 
 @dataclass(frozen=True, slots=True)
 class Links:
-    """Turns the path of a file in its container into its place in the folder and into its link."""
+    """Turns the path of a file in its container into a path in the folder and an href."""
 
     folder: Path
     base_url: str | None
 
     def scene(self, path: str) -> tuple[Path, str]:
-        """File and link of a Sentinel-2 asset."""
+        """Return the file and the href of a Sentinel-2 asset."""
         if self.base_url is None:
             return self.folder / "sentinel2-l2" / path, f"./sentinel2-l2/{path}"
         prefix = self.base_url.rstrip("/")
         return self.folder / urlsplit(prefix).path.lstrip("/") / path, f"{prefix}/{path}"
 
     def elevation(self, path: str) -> tuple[Path, str]:
-        """File and link of an elevation asset, which lies beside the images on the same server."""
+        """Return the file and the href of an elevation asset. It is on the same server as the images."""
         place = f"alos-dem/AW3D30_global/{path}"
         if self.base_url is None:
             return self.folder / place, f"./{place}"
@@ -97,7 +97,7 @@ class Links:
 
     @property
     def scene_href(self) -> HrefOf:
-        """Link of a Sentinel-2 asset."""
+        """Function that turns the path of a Sentinel-2 asset into its href."""
         return lambda path: self.scene(path)[1]
 
 
@@ -115,13 +115,30 @@ def write_catalog(
     terrain: Terrain | None = None,
     outlines: Sequence[Outline] = (),
 ) -> SimulatedCatalog:
-    """Make up an event and write its images, elevation, truth and STAC items into `folder`.
+    """Simulate an event and write its images, elevation, truth and STAC items.
 
-    `shape` is the height and width of the area in pixels of 10 m; `centre` its longitude (a multiple of 6)
-    and latitude; `cloudy_scenes` and `clear_scenes` count for each side of the event. Links are relative to
-    the items file, or begin with `base_url`, which then is the prefix of the Sentinel-2 container: the path
-    of a link on its server is the path of the file in `folder`. `nature` sets the conditions, `terrain` (of
-    `terrain_shape`) the ground, `outlines` the shape of some landslides. The same arguments give the same bytes.
+    The same arguments give the same bytes.
+
+    Args:
+        folder: folder for the files.
+        seed: seed of all random numbers.
+        shape: height and width of the AOI in pixels of 10 m.
+        event_date: day of the event.
+        centre: longitude and latitude of the AOI in degrees. The longitude must be a multiple of 6.
+        cloudy_scenes: number of cloudy scenes on each side of the event.
+        clear_scenes: number of clear scenes on each side of the event.
+        base_url: prefix of the Sentinel-2 container, with which hrefs begin. The path of an href on its server is
+            the path of the file in `folder`. If None, hrefs are relative to the items file.
+        nature: conditions of the event.
+        terrain: the ground, with the size from `terrain_shape`. If None, the ground is simulated.
+        outlines: shapes for some of the landslides.
+
+    Returns:
+        Paths of the files.
+
+    Raises:
+        InputError: the centre or the shape is not allowed.
+        OutputError: a file cannot be written.
     """
     layout = make_layout(centre, shape)
     links = Links(folder, base_url)
@@ -173,13 +190,21 @@ def write_catalog(
 
 
 def terrain_shape(centre: tuple[float, float], shape: tuple[int, int]) -> tuple[int, int]:
-    """Height and width of the terrain that an event needs, which reaches beyond its area."""
+    """Return the height and width in pixels of the terrain for an event. It extends beyond the AOI."""
     height, width = make_layout(centre, shape).terrain.shape.yx
     return height, width
 
 
 def mapped_by_hand(polygons: Sequence[BaseGeometry], rng: np.random.Generator) -> list[BaseGeometry]:
-    """Polygons in metres as an inventory has them: shifted, generalised, neighbours merged, small ones missed."""
+    """Redraw exact polygons as an inventory has them: shifted, simplified, neighbours merged, small ones missed.
+
+    Args:
+        polygons: exact outlines in metres.
+        rng: source of the errors.
+
+    Returns:
+        Outlines in metres.
+    """
     shift_m = rng.normal(0.0, 3.0, 2)
     drawn = []
     for polygon in polygons:
@@ -189,13 +214,13 @@ def mapped_by_hand(polygons: Sequence[BaseGeometry], rng: np.random.Generator) -
         drawn.append(
             translate(polygon.simplify(rng.uniform(2.0, 8.0)).buffer(rng.normal(0.0, 2.0), join_style="mitre"), x, y)
         )
-    # Who maps in a hurry draws one outline around two landslides.
+    # A mapper in a hurry draws one outline around two landslides.
     near = unary_union([polygon.buffer(8.0, quad_segs=2) if rng.random() < 0.15 else polygon for polygon in drawn])
     return [part for part in getattr(near, "geoms", [near]) if part.area > 0.0]
 
 
 def _surface_m(terrain: Terrain, world: World) -> Floats:
-    """What a satellite would have made of the elevation; (h, w) on the grid of the whole terrain."""
+    """Elevation as a satellite would measure it; (h, w) on the grid of the whole terrain."""
     surface_m = terrain.elevation_m.copy()
     if world.nature.surface_model:
         inner = (slice(TERRAIN_MARGIN_PX, -TERRAIN_MARGIN_PX),) * 2
@@ -212,7 +237,18 @@ def plan(
     clear_scenes: int,
     rng: np.random.Generator,
 ) -> list[Acquisition]:
-    """The scenes around an event, first to last: the sky is cloudy close to it and clears with distance."""
+    """Plan the scenes around an event. The sky is cloudy close to the event and clear further away from it.
+
+    Args:
+        event_date: day of the event.
+        centre: longitude and latitude in degrees.
+        cloudy_scenes: number of cloudy scenes on each side of the event.
+        clear_scenes: number of clear scenes on each side of the event.
+        rng: source of the cloud shares.
+
+    Returns:
+        The acquisitions in order of time.
+    """
     longitude, latitude = centre
     noon = LOCAL_HOUR - longitude / 15.0
     first_after = 3
@@ -241,7 +277,17 @@ def plan(
 def digital_numbers(
     scene: Scene, acquisition: Acquisition, world: GeoBox, granule: Granule
 ) -> dict[str, npt.NDArray[Any]]:
-    """Every asset of a granule at its own resolution: bands uint16 (h, w), `SCL` uint8; 0 = nodata."""
+    """Turn a scene into the assets of one granule, each at its own GSD.
+
+    Args:
+        scene: reflectance and SCL on the grid of the world.
+        acquisition: when and how the scene is taken.
+        world: grid of the world.
+        granule: grid and data area of the granule.
+
+    Returns:
+        An array (h, w) for each asset key: uint16 for bands, uint8 for `SCL`; 0 = nodata.
+    """
     offset = BASELINE_OFFSET if acquisition.after_event else 0
     images: dict[str, npt.NDArray[Any]] = {}
     for gsd in sorted(set(BAND_GSD_M.values())):
@@ -249,7 +295,7 @@ def digital_numbers(
         keys = [band for band in BANDS if BAND_GSD_M[band] == gsd]
         native = block_mean(scene.reflectance[[BANDS.index(key) for key in keys]], factor)
         warped = to_grid(native, world.zoom_out(factor), granule.grid.zoom_out(factor), Resampling.cubic)
-        # A dark pixel that was seen must not become nodata.
+        # A dark pixel with data must not become nodata.
         numbers = np.clip(np.rint(warped * REFLECTANCE_ONE), NODATA + 1, 65_535 - offset) + offset
         valid = upsample(granule.valid, COARSEST_M // gsd)
         images.update(zip(keys, np.where(valid, numbers, NODATA).astype(np.uint16), strict=True))
@@ -266,9 +312,17 @@ def digital_numbers(
 
 
 def elevation_tiles(terrain: Terrain, layout: Layout) -> Iterator[tuple[str, GeoBox, npt.NDArray[np.int16]]]:
-    """Name, grid and elevation (h, w) int16 in metres of each one-degree tile, cut to the surroundings."""
+    """Cut the elevation around the AOI into one-degree tiles.
+
+    Args:
+        terrain: the elevation.
+        layout: the grids of the event.
+
+    Yields:
+        Name, grid and elevation (h, w) int16 in metres of each tile.
+    """
     around = layout.aoi.pad(round(DEM_MARGIN_M / GSD_M)).extent.to_crs("EPSG:4326").boundingbox
-    # Elevation goes on past the edge of the world where the degrees are turned against it.
+    # The grid in degrees is rotated against the world. Its corners need elevation beyond the edge of the world.
     spare = 32 + max(layout.aoi.shape) // 8
     elevation_m = np.pad(terrain.elevation_m, spare, mode="edge")
     source = layout.terrain.pad(spare)
@@ -300,7 +354,7 @@ def elevation_tiles(terrain: Terrain, layout: Layout) -> Iterator[tuple[str, Geo
 
 
 def tile_name(east: int, north: int) -> str:
-    """The one-degree tile by its lower left corner in degrees, such as `N018W072`."""
+    """Return the name of the one-degree tile with this lower left corner in degrees, such as `N018W072`."""
     return f"{'N' if north >= 0 else 'S'}{abs(north):03d}{'E' if east >= 0 else 'W'}{abs(east):03d}"
 
 

@@ -1,4 +1,4 @@
-"""Clouds, their shadows and what the scene classification makes of them."""
+"""Simulates clouds, their shadows and their scene classification."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ from landslide_cli.simulation.arrays import Codes, Floats, fractal, ramp
 
 @dataclass(frozen=True, slots=True)
 class Clouds:
-    """Clouds over a scene; both arrays are (h, w) float32, 0 to 1."""
+    """Clouds over a scene. Both arrays are (h, w) float32, 0 to 1."""
 
     opacity: Floats
     shadow: Floats
@@ -24,17 +24,28 @@ def make_clouds(
     sun_zenith_deg: float,
     sun_azimuth_deg: float,
 ) -> Clouds:
-    """Clouds over about `share` of the scene, with shadows away from the sun."""
+    """Make clouds, with shadows away from the sun.
+
+    Args:
+        shape: height and width in pixels.
+        rng: source of the clouds.
+        share: share of the scene that clouds cover, 0 to 1, not exact.
+        sun_zenith_deg: zenith angle of the sun in degrees.
+        sun_azimuth_deg: azimuth of the sun in degrees, clockwise from north.
+
+    Returns:
+        The clouds and their shadows.
+    """
     lumps = fractal(shape, rng, exponent=3.1, longest_px=max(shape) / 2)
     field = lumps + 0.09 * fractal(shape, rng, exponent=1.9)
     level = float(np.quantile(field, 1.0 - min(max(share, 0.0), 1.0)))
-    # Opacity passes 0.4, where a cloud counts as one, at the level.
+    # At `level` the opacity passes 0.4, from which a pixel counts as cloud.
     core = ramp(field, level - 0.28, level + 0.40)
     opacity = core * (0.93 + 0.07 * ramp(lumps, level, level + 1.0))
     base_m = rng.uniform(900.0, 2200.0)
     shift_px = base_m * np.tan(np.radians(min(sun_zenith_deg, 70.0))) / GSD_M
     azimuth = np.radians(sun_azimuth_deg)
-    # The field is periodic, so rolling it loses nothing; shadows fall away from the sun.
+    # The field is periodic, so rolling it loses nothing. Shadows fall away from the sun.
     shift = (round(shift_px * np.cos(azimuth)), round(-shift_px * np.sin(azimuth)))
     shadow = np.roll(opacity, shift, axis=(0, 1))
     return Clouds(opacity, shadow)
@@ -49,11 +60,22 @@ def classify(
     sunlight: Floats | None = None,
     mistakes: float = 1.0,
 ) -> Codes:
-    """Scene classification (h, w) uint8 of reflectance (12, h, w), with the faults of a real one.
+    """Classify a scene, with the errors of a real scene classification.
 
-    Rims of clouds and shadows are missed here and there, some bright ground is taken for cloud, and dark slopes for
-    cloud shadow. `mistakes` is a factor on the first; `snow` and `sunlight` (h, w) are what lies there and how it
-    is lit.
+    It misses some rims of clouds and shadows. It takes some bright ground for cloud and some dark slopes for cloud
+    shadow.
+
+    Args:
+        clouds: the clouds over the scene.
+        reflectance: (12, h, w) float32.
+        water: (h, w) float32, share of water.
+        rng: source of the errors.
+        snow: (h, w) float32, share of snow. None for no snow.
+        sunlight: (h, w) float32, direct light relative to flat ground. None for no dark slopes.
+        mistakes: factor on the errors at the rims of clouds and shadows.
+
+    Returns:
+        (h, w) uint8, codes of bands.SCL.
     """
     red, nir, swir = reflectance[3], reflectance[7], reflectance[10]
     ndvi = (nir - red) / np.maximum(nir + red, 1e-3)

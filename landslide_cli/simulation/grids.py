@@ -1,4 +1,4 @@
-"""The grids of a simulated event: one for the world, one for each granule, one for the elevation."""
+"""Makes the grids of a simulated event: one for the world, one for each granule, one for the elevation."""
 
 from dataclasses import dataclass
 from math import ceil, floor
@@ -16,13 +16,13 @@ from landslide_cli.geo.bands import GSD_M
 from landslide_cli.simulation.arrays import Flags, Floats
 
 COARSEST_M = 60
-"""Ground sampling distance of the coarsest bands, which every grid here is snapped to."""
+"""GSD of the coarsest bands. Every grid is aligned to it."""
 IMAGE_MARGIN_PX = 96
-"""What the world reaches beyond the area of interest: enough for a granule that is turned against it."""
+"""How far the world extends beyond the AOI: enough for a granule that is rotated against it."""
 TERRAIN_MARGIN_PX = 120
-"""What the terrain reaches beyond the world, so that elevation goes on about 2 km outside the area."""
+"""How far the terrain extends beyond the world. Elevation then continues about 2 km outside the AOI."""
 ORBIT_EDGE_DEG = 12.0
-"""Angle of the orbit's edge from north."""
+"""Angle between the edge of the orbit and north."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class Granule:
     """MGRS tile, such as `18QYF`."""
     grid: GeoBox
     valid: Flags
-    """(h / 6, w / 6), one value for each pixel of 60 m: bands of all resolutions share one edge."""
+    """(h / 6, w / 6) bool, one value for each pixel of 60 m. Bands of all GSDs have the same edge."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,18 @@ class Layout:
 
 
 def make_layout(centre: tuple[float, float], shape: tuple[int, int]) -> Layout:
-    """Grids around `centre`, which lies on the meridian between two UTM zones; `shape` in pixels of 10 m."""
+    """Make the grids of an event.
+
+    Args:
+        centre: longitude and latitude of the AOI in degrees, on the meridian between two UTM zones.
+        shape: height and width of the AOI in pixels of 10 m.
+
+    Returns:
+        The grids.
+
+    Raises:
+        InputError: the centre is not on such a meridian, or the AOI is too small.
+    """
     longitude, latitude = centre
     if longitude % 6.0 != 0.0 or not -174.0 <= longitude <= 174.0 or not -72.0 <= latitude <= 72.0:
         raise InputError(
@@ -77,7 +88,7 @@ def _snap(metres: float) -> float:
 
 
 def _granule(aoi: GeoBox, world: GeoBox, crs: CRS, side: int) -> Granule:
-    """The western (side 0) or the eastern (side 1) granule: two thirds of the area each."""
+    """Make the western (side 0) or the eastern (side 1) granule. Each covers two thirds of the area."""
     if crs == world.crs:
         # Cut from the world without resampling.
         width = COARSEST_M // GSD_M * round(0.68 * world.shape[1] / (COARSEST_M // GSD_M))
@@ -106,19 +117,19 @@ def _valid(grid: GeoBox, world: GeoBox, aoi: GeoBox, side: int) -> Flags:
     if grid.crs != world.crs:
         xs, ys = (np.asarray(v) for v in transform(grid.crs, world.crs, xs, ys))
     columns, rows = (v.reshape(coarse.shape) for v in ~world.transform * (xs, ys))
-    # The edges of the two granules are parallel and leave a strip that both have.
+    # The edges of the two granules are parallel. Both granules cover the strip between them.
     height, width = aoi.shape
     tilt = min(np.tan(np.radians(ORBIT_EDGE_DEG)), 0.2 * width / height)
     across = columns - world.shape[1] / 2 + tilt * (rows - world.shape[0] / 2)
     strip = 0.06 * width
     kept = across < strip if side == 0 else across > -strip
-    near = 8.0  # more than half a pixel of 60 m and the support of the resampling
+    near = 8.0  # more than half a pixel of 60 m plus the reach of the resampling
     inside = (columns > near) & (columns < world.shape[1] - near) & (rows > near)
     return np.asarray(kept & inside & (rows < world.shape[0] - near))
 
 
 def mgrs_tile(grid: GeoBox) -> str:
-    """The 100 km square of the grid's centre, such as `18QYF`; valid south of 72 degrees north."""
+    """Return the MGRS tile of the centre of a grid, such as `18QYF`. It is correct south of 72 degrees north."""
     zone = epsg_of(grid) % 100
     x, y = _middle(grid)
     _, latitudes = transform(grid.crs, "EPSG:4326", [x], [y])
@@ -129,7 +140,7 @@ def mgrs_tile(grid: GeoBox) -> str:
 
 
 def epsg_of(grid: GeoBox) -> int:
-    """Code of the reference system of a grid that has one."""
+    """Return the EPSG code of a grid. The grid must have a CRS."""
     assert grid.crs is not None
     return int(grid.crs.to_epsg() or 0)
 
@@ -140,7 +151,15 @@ def _middle(grid: GeoBox) -> tuple[float, float]:
 
 
 def block_mean(bands: Floats, factor: int) -> Floats:
-    """Means over square blocks of (..., h, w) float32, whose sizes `factor` divides."""
+    """Average square blocks of pixels.
+
+    Args:
+        bands: (..., h, w) float32.
+        factor: side of a block in pixels. It must divide h and w.
+
+    Returns:
+        (..., h / factor, w / factor) float32.
+    """
     if factor == 1:
         return bands
     height, width = bands.shape[-2] // factor, bands.shape[-1] // factor
@@ -151,7 +170,17 @@ def block_mean(bands: Floats, factor: int) -> Floats:
 def to_grid(
     array: npt.NDArray[np.generic], source: GeoBox, target: GeoBox, resampling: Resampling
 ) -> npt.NDArray[np.generic]:
-    """(..., h, w) on another grid: cut out where the pixels are the same, else resampled; 0 outside."""
+    """Put an array on another grid: cut it out if both grids have the same CRS, else resample it.
+
+    Args:
+        array: (..., h, w).
+        source: grid of `array`.
+        target: grid of the result. In the same CRS it must have the same pixels as `source`.
+        resampling: method for another CRS.
+
+    Returns:
+        (..., h, w) with the dtype of `array`. Resampled arrays are 0 outside.
+    """
     if source.crs == target.crs:
         column, row = ~source.transform * (target.transform.c, target.transform.f)
         top, left = round(row), round(column)
@@ -170,5 +199,5 @@ def to_grid(
 
 
 def upsample(valid: Flags, factor: int) -> Flags:
-    """Each value repeated `factor` times along both axes."""
+    """Repeat each value `factor` times along both axes."""
     return np.repeat(np.repeat(valid, factor, axis=0), factor, axis=1)

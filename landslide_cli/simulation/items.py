@@ -1,4 +1,4 @@
-"""STAC items as the Planetary Computer writes them."""
+"""Makes STAC items as the Planetary Computer writes them."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -23,10 +23,10 @@ HrefOf = Callable[[str], str]
 SCL_GSD_M: Final = 20
 COG_TYPE: Final = "image/tiff; application=geotiff; profile=cloud-optimized"
 GENERATED_AFTER: Final = timedelta(hours=9)
-"""What passes between a scene and its processing."""
+"""Time between a scene and its processing."""
 
 RELATIVE_ORBIT: Final = 125
-"""Every scene of an event is of one orbit."""
+"""All scenes of an event have this orbit."""
 
 _EXTENSIONS: Final = [
     "https://stac-extensions.github.io/eo/v1.0.0/schema.json",
@@ -34,7 +34,7 @@ _EXTENSIONS: Final = [
     "https://stac-extensions.github.io/projection/v1.0.0/schema.json",
 ]
 
-# Common name, what the band is for, centre wavelength and width in micrometres.
+# Common name, purpose of the band, centre wavelength and width in micrometres.
 _EO: Final = {
     "B01": ("coastal", "Coastal aerosol", 0.443, 0.027),
     "B02": ("blue", "Blue", 0.490, 0.098),
@@ -50,7 +50,7 @@ _EO: Final = {
     "B12": ("swir22", "SWIR (2.2)", 2.190, 0.242),
 }
 
-# The property that tells the percentage of each class, nodata left out.
+# Property for the percentage of each class, without nodata.
 _PERCENTAGES: Final = {
     SCL.SATURATED: "s2:saturated_defective_pixel_percentage",
     SCL.DARK: "s2:dark_features_percentage",
@@ -67,12 +67,12 @@ _PERCENTAGES: Final = {
 
 
 def asset_gsd_m(key: str) -> int:
-    """Ground sampling distance of a band or of `SCL`."""
+    """Return the GSD in metres of a band or of `SCL`."""
     return BAND_GSD_M.get(key, SCL_GSD_M)
 
 
 def scene_path(granule: Granule, acquisition: Acquisition, key: str) -> str:
-    """Where the Planetary Computer keeps an asset, relative to the container; `key` is a band or `SCL`."""
+    """Return the path of an asset in the container of the Planetary Computer; `key` is a band or `SCL`."""
     when = acquisition.when
     tile = granule.tile
     gsd = f"{asset_gsd_m(key)}m"
@@ -84,7 +84,17 @@ def scene_path(granule: Granule, acquisition: Acquisition, key: str) -> str:
 
 
 def scene_item(granule: Granule, acquisition: Acquisition, scl: Codes, href_of: HrefOf) -> Item:
-    """The item of one granule; `scl` is its whole scene classification, `href_of` turns a path into a link."""
+    """Make the item of one granule.
+
+    Args:
+        granule: the granule.
+        acquisition: when and how the scene is taken.
+        scl: (h, w) uint8, SCL of the whole granule.
+        href_of: turns the path of an asset in the container into its href.
+
+    Returns:
+        The item as GeoJSON.
+    """
     when, platform = acquisition.when, acquisition.platform
     product = _product(granule, acquisition)
     made = when + GENERATED_AFTER
@@ -134,7 +144,7 @@ def scene_item(granule: Granule, acquisition: Acquisition, scl: Codes, href_of: 
 
 
 def elevation_item(name: str, grid: GeoBox, href: str) -> Item:
-    """The item of one `alos-dem` tile on an EPSG:4326 grid."""
+    """Make the item of one `alos-dem` tile on an EPSG:4326 grid."""
     geometry = mapping(grid.extent.geom)
     return {
         "type": "Feature",
@@ -157,7 +167,7 @@ def elevation_item(name: str, grid: GeoBox, href: str) -> Item:
 
 
 def footprint(granule: Granule) -> dict[str, Any]:
-    """Polygon of the observed part of a granule, GeoJSON in EPSG:4326."""
+    """Return the polygon of the part of a granule with data, as GeoJSON in EPSG:4326."""
     coarse = granule.grid.zoom_out(COARSEST_M // GSD_M)
     observed = granule.valid.astype(np.uint8)
     corners = [
@@ -180,7 +190,7 @@ def _asset(key: str, grid: GeoBox, href: str) -> dict[str, Any]:
         **_projection(grid.zoom_out(gsd // GSD_M)),
     }
     if key not in _EO:
-        return {**asset, "title": "Scene classfication map (SCL)"}  # as the catalog spells it
+        return {**asset, "title": "Scene classfication map (SCL)"}  # spelled as in the real catalog
     common, purpose, wavelength_um, width_um = _EO[key]
     number = key[1:].lstrip("0")
     band: dict[str, Any] = {
@@ -213,5 +223,5 @@ def _product(granule: Granule, acquisition: Acquisition) -> str:
 
 
 def _absolute_orbit(acquisition: Acquisition) -> int:
-    # 143 orbits in ten days since the launch year; the number only has to look right and differ by date.
+    # 143 orbits in 10 days since the launch year. The number only has to look right and to differ by date.
     return int((acquisition.when.toordinal() - 735_772) * 14.3)

@@ -1,4 +1,4 @@
-"""Images of a world: light on slopes, season, haze, clouds, the sensor's blur and noise."""
+"""Renders images of a world: light on slopes, season, haze, clouds, blur and noise of the sensor."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,19 +15,19 @@ from landslide_cli.simulation.terrain import Terrain
 from landslide_cli.simulation.world import World, variation
 
 FINER = 2
-"""Into so many parts, rows and columns each, pixels are cut where trees end: a rim of shade is narrower."""
+"""Parts per side of a pixel where trees end, because a rim of shade is narrower than a pixel."""
 BLUR_PX = 0.6
-"""Deviation of the sensor's point spread: of a wave of two pixels it keeps 0.17, where 0.15 to 0.3 are asked of it."""
+"""Standard deviation of the sensor's point spread. It keeps 0.17 of a wave of 2 pixels; 0.15 to 0.3 is required."""
 DRIFT = (0.5, 0.9, 1.2, 0.5)
-"""How much brightness, greenness, wetness and redness change between dates, to each other."""
+"""Changes of brightness, greenness, wetness and redness between dates, relative to each other."""
 GRAIN = 0.15
-"""Share of that which is from pixel to pixel, on average."""
+"""Mean share of these changes that differs from pixel to pixel."""
 LEFT_HAZE_VARIES = 0.7
-"""How much the haze that is left differs inside an image, to how much from image to image."""
+"""Variation of the remaining haze inside an image, relative to its variation from image to image."""
 TOO_MUCH_TAKEN = -1.0
-"""How much more than there is may be taken, in `Nature.left_haze`: the darkest ground tells that it is too much."""
+"""Smallest remaining haze, in `Nature.left_haze`. If a correction removed more, the darkest ground would show it."""
 DARKEST = (0.68, 0.25)
-"""How much of the sun trees keep from the ground behind them: mean, and deviation along the edge of a forest."""
+"""Share of the sunlight that trees keep from the ground behind them: mean, and standard deviation along the edge."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +36,12 @@ class Acquisition:
 
     when: datetime
     platform: str
-    """Such as `S2A`."""
+    """Satellite, such as `S2A`."""
     baseline: str
     """Processing baseline, such as `05.09`."""
     after_event: bool
     cloud_share: float
-    """0 to 1."""
+    """Share of the scene under clouds, 0 to 1."""
     sun_zenith_deg: float
     sun_azimuth_deg: float
     """Clockwise from north."""
@@ -49,16 +49,25 @@ class Acquisition:
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """What the satellite brings down."""
+    """Image and scene classification of one date."""
 
     reflectance: Floats
-    """(12, h, w)."""
+    """(12, h, w) float32."""
     scl: Codes
-    """(h, w) codes of bands.SCL."""
+    """(h, w) uint8, codes of bands.SCL."""
 
 
 def sun_position(when: datetime, latitude_deg: float, longitude_deg: float) -> tuple[float, float]:
-    """Zenith and azimuth (clockwise from north) of the sun in degrees at a UTC time, to about a degree."""
+    """Compute the position of the sun to about one degree.
+
+    Args:
+        when: UTC time.
+        latitude_deg: latitude of the place.
+        longitude_deg: longitude of the place.
+
+    Returns:
+        Zenith angle and azimuth (clockwise from north) in degrees.
+    """
     day = when.timetuple().tm_yday
     declination = np.radians(-23.44 * np.cos(2.0 * np.pi * (day + 10) / 365.25))
     hour = np.radians(15.0 * (when.hour + when.minute / 60.0 - 12.0) + longitude_deg)
@@ -70,7 +79,16 @@ def sun_position(when: datetime, latitude_deg: float, longitude_deg: float) -> t
 
 
 def relative_sunlight(terrain: Terrain, sun_zenith_deg: float, sun_azimuth_deg: float) -> Floats:
-    """Direct light on the slope over that on flat ground; (h, w) float32, 0 where the slope faces away."""
+    """Compute the direct light on slopes, relative to flat ground.
+
+    Args:
+        terrain: the ground.
+        sun_zenith_deg: zenith angle of the sun.
+        sun_azimuth_deg: azimuth of the sun, clockwise from north.
+
+    Returns:
+        (h, w) float32, 0 where the slope faces away from the sun.
+    """
     east, north = terrain.gradient()
     zenith, azimuth = np.radians(sun_zenith_deg), np.radians(sun_azimuth_deg)
     towards_sun = east * np.sin(azimuth) + north * np.cos(azimuth)
@@ -79,7 +97,16 @@ def relative_sunlight(terrain: Terrain, sun_zenith_deg: float, sun_azimuth_deg: 
 
 
 def cast_shadow(terrain: Terrain, sun_zenith_deg: float, sun_azimuth_deg: float) -> Flags:
-    """Where higher ground hides the sun; (h, w) bool."""
+    """Find where higher ground hides the sun.
+
+    Args:
+        terrain: the ground.
+        sun_zenith_deg: zenith angle of the sun.
+        sun_azimuth_deg: azimuth of the sun, clockwise from north.
+
+    Returns:
+        (h, w) bool, True in shadow.
+    """
     height = terrain.elevation_m
     rise_m = GSD_M / np.tan(np.radians(max(sun_zenith_deg, 5.0)))
     azimuth = np.radians(sun_azimuth_deg)
@@ -95,13 +122,16 @@ def cast_shadow(terrain: Terrain, sun_zenith_deg: float, sun_azimuth_deg: float)
 
 
 def rim_shade(standing_m: Floats, sun_zenith_deg: float, sun_azimuth_deg: float, gsd_m: float = GSD_M) -> Floats:
-    """Share (h, w) of each pixel that what stands higher beside it shades: the dark rim of a clearing.
+    """Compute the shade of taller trees and houses beside each pixel: the dark rim of a clearing.
 
     Args:
-        standing_m: (h, w) height of trees and houses.
-        sun_zenith_deg: of the sun.
-        sun_azimuth_deg: of the sun, clockwise from north.
-        gsd_m: of a pixel.
+        standing_m: (h, w) float32, height of trees and houses in metres.
+        sun_zenith_deg: zenith angle of the sun.
+        sun_azimuth_deg: azimuth of the sun, clockwise from north.
+        gsd_m: side of a pixel.
+
+    Returns:
+        (h, w) float32, share of each pixel in shade, 0 to 1.
     """
     rise_m = gsd_m / np.tan(np.radians(max(sun_zenith_deg, 5.0)))
     azimuth = np.radians(sun_azimuth_deg)
@@ -110,13 +140,13 @@ def rim_shade(standing_m: Floats, sun_zenith_deg: float, sun_azimuth_deg: float,
     edge = np.pad(standing_m, reach_px + 1, mode="edge")
     for distance in range(1, reach_px):
         there = _seen_from(edge, reach_px + 1, -distance * np.cos(azimuth), distance * np.sin(azimuth))
-        # What is left of the shadow where it has come as far as the near side of the pixel.
+        # This is the length of the shadow beyond the near side of the pixel, in pixels.
         np.maximum(shade, (there - standing_m) / rise_m - (distance - 1), out=shade)
     return np.asarray(np.clip(shade, 0.0, 1.0), dtype=np.float32)
 
 
 def _seen_from(edge: Floats, margin_px: int, rows: float, columns: float) -> Floats:
-    """What lies so many `rows` and `columns` from each pixel of a field that `edge` has with a margin; interpolated."""
+    """Interpolate a field (`edge` without its margin) at the distance `rows`, `columns` from each of its pixels."""
     height, width = (size - 2 * margin_px for size in edge.shape)
     top, left = int(np.floor(rows)), int(np.floor(columns))
     there = np.zeros((height, width), np.float32)
@@ -128,13 +158,22 @@ def _seen_from(edge: Floats, margin_px: int, rows: float, columns: float) -> Flo
 
 
 def render(world: World, acquisition: Acquisition, rng: np.random.Generator) -> Scene:
-    """One scene over the whole grid of the world."""
+    """Render one scene on the whole grid of the world.
+
+    Args:
+        world: the place.
+        acquisition: when and how the scene is taken.
+        rng: source of season, haze, clouds and noise.
+
+    Returns:
+        The scene.
+    """
     shares = world.after if acquisition.after_event else world.before
     terrain = world.terrain_after if acquisition.after_event else world.terrain
     shape, nature = terrain.shape, world.nature
     seasonal = nature.spectra.copy()
     for material in GREEN:
-        # Plants are not the same two weeks later: chlorophyll darkens the visible, leaves brighten the infrared.
+        # Plants change in two weeks: chlorophyll darkens the visible, leaves brighten the infrared.
         seasonal[material, :5] *= rng.normal(1.0, 0.06)
         seasonal[material, 5:] *= rng.normal(1.0, 0.05)
     reflectance = np.tensordot(seasonal.T, shares, axes=1)
@@ -148,7 +187,7 @@ def render(world: World, acquisition: Acquisition, rng: np.random.Generator) -> 
         sunlight *= ~cast_shadow(terrain, acquisition.sun_zenith_deg, acquisition.sun_azimuth_deg)
     reflectance *= factor
     if world.tint is not None:
-        # Plants, moisture and air differ from date to date: for the whole scene, for each stand, for each pixel.
+        # Plants, moisture and air differ from date to date: in the whole scene, in each stand, in each pixel.
         grain = np.minimum(np.float32(GRAIN) * world.coarseness**2, np.float32(1.0))
         drift = variation(world.stands, rng, grain) + rng.normal(0.0, 0.8, (len(AXES), 1, 1))
         drift *= nature.drift * np.array(DRIFT)[:, None, None]
@@ -157,7 +196,7 @@ def render(world: World, acquisition: Acquisition, rng: np.random.Generator) -> 
     if nature.shadows:
         standing_m = world.standing_m(shares, FINER)
         shade = rim_shade(standing_m, acquisition.sun_zenith_deg, acquisition.sun_azimuth_deg, GSD_M / FINER)
-        # Light comes through the crowns, here more, there less.
+        # Some light comes through the crowns, not the same everywhere.
         dense = DARKEST[0] + DARKEST[1] * fractal(shape, rng, exponent=1.0)
         direct = sunlight * (1.0 - block_mean(shade, FINER) * np.clip(dense, 0.0, 1.0))
     for index, diffuse in enumerate(DIFFUSE):
@@ -175,15 +214,15 @@ def render(world: World, acquisition: Acquisition, rng: np.random.Generator) -> 
         left = np.maximum(rng.normal() + LEFT_HAZE_VARIES * fractal(shape, rng, exponent=3.0), TOO_MUCH_TAKEN)
         reflectance += np.float32(nature.left_haze) * left * HAZE[:, None, None]
     if nature.air:
-        # The same air seen twice is never the same.
+        # The air differs from date to date.
         air = nature.air * rng.uniform(0.85, 1.15)
         reflectance = (1.0 - 0.07 * air) * reflectance + np.float32(air) * RAYLEIGH[:, None, None]
     reflectance = _blurred(reflectance)
     scl_seen = reflectance
-    # Landslides are mapped from the image after the event: it is in place, those before are off against it.
+    # Landslides are mapped from the post image. It is in place, and pre images are shifted against it.
     if nature.misregistration_px and not acquisition.after_event:
         reflectance = moved(reflectance, *rng.normal(0.0, nature.misregistration_px, 2))
-    # Images are resampled to their grid: of the noise of a pixel its neighbours have a part.
+    # Images are resampled to their grid, so neighbouring pixels share a part of their noise.
     noise = _blurred(rng.standard_normal(reflectance.shape, dtype=np.float32))
     noise /= noise.std()
     reflectance += noise * (np.float32(nature.noise) + np.float32(0.008) * reflectance)
@@ -194,12 +233,12 @@ def render(world: World, acquisition: Acquisition, rng: np.random.Generator) -> 
 
 
 def _blurred(bands: Floats) -> Floats:
-    """Bands (12, h, w) as sharp as the sensor sees them."""
+    """Blur bands (12, h, w) as the sensor does."""
     return np.asarray(gaussian_filter(bands, (0.0, BLUR_PX, BLUR_PX), mode="nearest", truncate=3.0))
 
 
 def _veil(reflectance: Floats, clouds: Clouds, haziness: float, rng: np.random.Generator) -> None:
-    """Lay shadows, haze and clouds over the ground, in place."""
+    """Add shadows, haze and clouds to the reflectance, in place."""
     shape = clouds.opacity.shape
     haze = 0.02 * haziness * rng.uniform(0.2, 2.0) * (1.0 + 0.6 * fractal(shape, rng, exponent=3.2))
     haze = np.clip(haze, 0.0, 0.2)
@@ -207,7 +246,7 @@ def _veil(reflectance: Floats, clouds: Clouds, haziness: float, rng: np.random.G
     bright = 1.0 + 0.06 * fractal(shape, rng, exponent=2.4)
     clear = 1.0 - clouds.opacity
     white = clouds.opacity * bright
-    # One factor and one addend per band: light, then haze, then cloud, from the ground up.
+    # Each band gets one factor and one addend. They apply light, then haze, then cloud, from the ground up.
     through = clear * (1.0 - haze)
     for index in range(len(reflectance)):
         # In shadow only sky light is left.

@@ -1,4 +1,4 @@
-"""Surface reflectance of pure materials in the twelve bands, and how much each one varies."""
+"""Surface reflectance of pure materials in the 12 bands, and the variation of each material."""
 
 from enum import IntEnum
 from typing import Final
@@ -10,7 +10,7 @@ from landslide_cli.simulation.arrays import Floats
 
 
 class Material(IntEnum):
-    """Pure materials; a pixel is a mixture of them."""
+    """Pure materials. A pixel is a mixture of them."""
 
     BROADLEAF = 0
     CONIFER = 1
@@ -39,21 +39,21 @@ class Material(IntEnum):
 FRESH: Final = (
     Material.FRESH_BROWN, Material.FRESH_OCHRE, Material.FRESH_GREY, Material.FRESH_RED, Material.FRESH_DARK,
 )  # fmt: skip
-"""What lies bare after a landslide."""
+"""Soils that landslides expose."""
 
 PLANTS: Final = (
     Material.BROADLEAF, Material.CONIFER, Material.GRASS, Material.DRY_GRASS, Material.CROP, Material.STUBBLE,
     Material.LEAFLESS, Material.DEAD_WOOD,
 )  # fmt: skip
-"""What can burn, be cleared or be buried."""
+"""Plants that can burn, be cleared or be buried."""
 
 TREES: Final = (Material.BROADLEAF, Material.CONIFER)
-"""What grows in a forest, is felled and planted."""
+"""Trees of a forest, which can be felled and planted."""
 
 GREEN: Final = (Material.BROADLEAF, Material.CONIFER, Material.GRASS, Material.CROP)
-"""Living plants, whose reflectance follows the season."""
+"""Living plants. Their reflectance follows the season."""
 
-# Reflectance x 10000 in the order of BANDS; typical of cloud-free L2A scenes.
+# Reflectance x 10000 in the order of BANDS, typical of L2A scenes without clouds.
 #              B01   B02   B03   B04   B05   B06   B07   B08   B8A   B09   B11   B12
 _TABLE: Final = {
     Material.BROADLEAF: (210, 260, 480, 290, 860, 2450, 3050, 3200, 3350, 3400, 1680, 760),
@@ -83,7 +83,7 @@ _TABLE: Final = {
 SPECTRA: Final[Floats] = np.array([_TABLE[material] for material in Material], dtype=np.float32) / np.float32(10_000)
 """(materials, 12) reflectance."""
 
-# Forest canopies and towns are rough at 10 m, water and fields are not.
+# Forest canopies and towns are rough at 10 m. Water and fields are not.
 ROUGHNESS: Final[Floats] = np.array(
     [
         0.11, 0.15, 0.09, 0.08, 0.05, 0.05, 0.08, 0.14, 0.22, 0.03, 0.10, 0.10, 0.12,
@@ -91,7 +91,7 @@ ROUGHNESS: Final[Floats] = np.array(
     ],
     dtype=np.float32,
 )  # fmt: skip
-"""(materials,) relative deviation of brightness from pixel to pixel."""
+"""(materials,) relative standard deviation of brightness from pixel to pixel."""
 
 CLOUD: Final[Floats] = np.array(
     (7900, 7700, 7500, 7500, 7500, 7500, 7500, 7500, 7400, 7000, 4600, 3700), dtype=np.float32
@@ -106,12 +106,12 @@ HAZE: Final[Floats] = np.array(
 DIFFUSE: Final[Floats] = np.array(
     (0.38, 0.31, 0.24, 0.19, 0.17, 0.15, 0.14, 0.13, 0.12, 0.12, 0.09, 0.08), dtype=np.float32
 )
-"""(12,) share of the light that comes from the sky and the slopes around, not from the sun."""
+"""(12,) share of the light that comes from the sky and the slopes nearby, not from the sun."""
 
 RAYLEIGH: Final[Floats] = np.array(
     (1150, 820, 460, 260, 200, 160, 130, 100, 90, 70, 20, 10), dtype=np.float32
 ) / np.float32(10_000)
-"""(12,) reflectance of clear air, which top-of-atmosphere images have over that of the ground."""
+"""(12,) reflectance of clear air. Top-of-atmosphere images have it in addition to that of the ground."""
 
 AXES: Final[Floats] = np.array(
     (
@@ -122,11 +122,11 @@ AXES: Final[Floats] = np.array(
     ),
     dtype=np.float32,
 )
-"""(4, 12): how the logarithm of reflectance changes with brightness, greenness, wetness and redness."""
+"""(4, 12) change of the logarithm of reflectance with brightness, greenness, wetness and redness."""
 
 
 def tinted(spectra: Floats, tint: Floats) -> Floats:
-    """Spectra (..., 12) changed along `AXES` by `tint` (..., 4)."""
+    """Change spectra (..., 12) along `AXES` by `tint` (..., 4); float32."""
     return np.asarray(spectra * np.exp(tint @ AXES), dtype=np.float32)
 
 
