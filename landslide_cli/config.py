@@ -177,7 +177,7 @@ EventFolder = Annotated[
 Model = Annotated[
     str,
     Option(
-        help="Name of a shipped model, path of an ONNX file, or a detector: rdndvi, red-change.",
+        help="bbunet, bbunet-rgb, a detector without training (rdndvi, red-change), or the path of an ONNX file.",
         panel=MODEL, metavar="NAME|PATH",
     ),
 ]  # fmt: skip

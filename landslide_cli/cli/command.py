@@ -109,7 +109,7 @@ def _panel(parameter: inspect.Parameter) -> str | None:
 def _parameter(name: str, kind: Any, option: Option, default: Any, panel: str | None) -> inspect.Parameter:
     """Return the parameter of one option, as Typer reads it."""
     required = default is MISSING or option.required or (option.argument and default == ())
-    shown: bool | str = option.shown or (default not in (None, "", (), False) and not required)
+    shown: bool | str = option.shown or not (required or default is None or default is False or default in ("", ()))
     choices = choices_of(kind)
     # The choices stand in the place of the value, or, if that has a name of its own, after the help.
     text = f"{option.help} Choices: {', '.join(choices)}." if choices and option.metavar else option.help
