@@ -47,14 +47,19 @@ def main() -> None:
     parser.add_argument("--dataset", type=Path, required=True, help="what `landslide prepare --changes` made")
     parser.add_argument("--work", type=Path, required=True, help="keeps runs and the training set on flat ground")
     parser.add_argument("--epochs", type=int, default=3)
+    parser.add_argument("--recipe", type=Path, default=RECIPE, help="a TOML file as in examples/")
     options = parser.parse_args()
     flat = flattened(options.dataset, options.work / "flat")
-    recipe = options.work / RECIPE.name
+    recipe = options.work / options.recipe.name
     recipe.write_text(
-        "".join(line for line in RECIPE.read_text().splitlines(keepends=True) if not line.startswith("change_weights"))
+        "".join(
+            line
+            for line in options.recipe.read_text().splitlines(keepends=True)
+            if not line.startswith("change_weights")
+        )
     )
     typer.echo(f"{platform.machine()}, {os.cpu_count()} cores, {datetime.now(UTC):%Y-%m-%d}, {options.epochs} epochs\n")
-    typer.echo("| | F1 | precision | recall | average precision | landslides found | mapped that is none |")
+    typer.echo("| | F1 | precision | recall | average precision | landslides found | false alarms |")
     typer.echo("|---" * 7 + "|")
     with console.working(verbose=False) as progress:
         for number, (name, (network, bands, terrain)) in enumerate(VARIANTS.items()):

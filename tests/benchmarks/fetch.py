@@ -1,4 +1,4 @@
-"""Measure fetch: `python tests/benchmarks/fetch.py [--granule]`. Prints a Markdown table.
+"""Measure fetch: `python tests/benchmarks/fetch.py [--granule]`. It prints a Markdown table.
 
 Time and bytes are compared with a plain `odc.stac.load` of the same scenes over the same AOI from the same server.
 With --granule also the peak memory of fetching a whole granule, which takes minutes and some 20 GB of disk.
@@ -43,11 +43,11 @@ for side, ids in wanted.items():
 """.replace("BANDS", repr(list(BANDS)))
 
 
-def compare(rows: dict[str, str]) -> None:
+def compare(rows: dict[str, str], width_px: int) -> None:
     """Fetch a served event, then load its scenes plainly."""
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        catalog = write_catalog(folder / "catalog", seed=7, shape=(800, 1000), base_url=BASE_URL)
+        catalog = write_catalog(folder / "catalog", seed=7, shape=(4 * width_px // 5, width_px), base_url=BASE_URL)
         with storage(folder / "catalog") as (address, traffic), stac_api(catalog.items) as api:
             environment = {**os.environ, "PC_SDK_SAS_URL": f"http://{address}/token", "GDAL_HTTP_PROXY": address}
             environment["NO_PROXY"] = "127.0.0.1"
@@ -70,7 +70,7 @@ def compare(rows: dict[str, str]) -> None:
             began = perf_counter()
             subprocess.run([*plain, json.dumps(grid)], env=environment, check=True)
             plain_s, plain_bytes = perf_counter() - began, traffic.bytes_sent
-    rows["AOI of 1000 x 800 px, 4 scenes of 2 granules: `landslide fetch`"] = (
+    rows[f"AOI of {width_px} x {4 * width_px // 5} px, 4 scenes of 2 granules: `landslide fetch`"] = (
         f"{ours_s:.1f} s, {ours_bytes / 1e6:.1f} MB"
     )
     rows["plain `odc.stac.load` of the scenes used, nothing written"] = f"{plain_s:.1f} s, {plain_bytes / 1e6:.1f} MB"
@@ -135,9 +135,10 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--granule", action="store_true", help="also fetch a whole granule")
+    parser.add_argument("--width-px", type=int, default=1000, help="width of the AOI")
     options = parser.parse_args()
     rows: dict[str, str] = {}
-    compare(rows)
+    compare(rows, options.width_px)
     if options.granule:
         whole_granule(rows)
     print("| what | figure |\n|---|---|")  # noqa: T201

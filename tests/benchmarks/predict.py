@@ -2,9 +2,10 @@
 
     python tests/benchmarks/predict.py --work FOLDER
 
-Prints a Markdown table. A simulated event of 1098 px is repeated, mirrored, to a granule of 10,980 px (`--repeat 10`).
-The plain loop is what a researcher writes first: torch, one window at a time, whole arrays, stride 128. It takes hours:
-a few rows of windows are timed (`--loop-rows`) and counted up. Needs the extra `train`; 12 GB of disk; half an hour.
+Prints a Markdown table. A simulated event of 1098 px is repeated, mirrored, to a granule of 10,980 px.
+The plain loop is what a researcher writes first: torch, one window at a time, whole arrays, stride 128. It would take
+hours, so `--loop-rows` rows of windows are timed and scaled up.
+Needs the extra `train`, 12 GB of disk and half an hour. Smaller numbers try the script out in seconds.
 """
 
 import argparse
@@ -29,6 +30,7 @@ from landslide_cli.config import FetchConfig
 from landslide_cli.event.folder import Event
 from landslide_cli.event.placing import ITEM
 from landslide_cli.event.products import PREDICTED
+from landslide_cli.event.records import PredictRecord
 from landslide_cli.files import remove
 from landslide_cli.geo.bands import BANDS, NOT_ANALYSED
 from landslide_cli.geo.fill import fill_unobserved
@@ -44,10 +46,7 @@ from landslide_cli.training.recipes import Recipe
 from landslide_cli.workflows.doctor import windows_per_second
 from landslide_cli.workflows.fetch import fetch
 
-PIECE_PX = 1098
 PLAIN_STRIDE_PX = 128
-MEASURE_S = 10.0
-"""How long the engine is measured on resident windows, each time."""
 MODEL = "bbunet"
 EVENT_DATE = "2021-08-14"
 """Of what `write_catalog` makes unless told otherwise."""
@@ -59,20 +58,23 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--work", type=Path, required=True, help="keeps the events")
-    parser.add_argument("--repeat", type=int, default=10, help="side of the granule in pieces of 1098 px")
+    parser.add_argument("--piece-px", type=int, default=1098, help="side of the simulated event, more than 556")
+    parser.add_argument("--repeat", type=int, default=10, help="side of the granule in pieces")
+    parser.add_argument("--small-px", type=int, default=2000, help="side of the small area")
+    parser.add_argument("--measure-s", type=float, default=10.0, help="how long the engine is measured, each time")
     parser.add_argument("--loop-rows", type=int, default=2, help="rows of windows of the plain loop to time")
     parser.add_argument("--device", default="auto")
     options = parser.parse_args()
     typer.echo(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}\n")
     typer.echo("| what | figure |\n|---|---|")
-    piece = simulated(options.work / "piece", PIECE_PX)
-    granule = repeated(piece, options.work / "granule", options.repeat)
+    piece = simulated(options.work / "piece", options.piece_px)
+    granule = repeated(piece, options.work / "granule", options.repeat, options.piece_px)
     engine = chosen(piece, options.device)
     at_borders(engine, piece)
     plain_window_s = timed_plain_loop(granule, options.loop_rows)
-    whole_granule(granule, options.device, engine, samples_of(piece, engine.card), plain_window_s)
+    whole_granule(granule, options.device, engine, samples_of(piece, engine.card), plain_window_s, options.measure_s)
     regions(granule)
-    small_area(options.work, options.device)
+    small_area(options.work, options.device, options.small_px)
 
 
 def row(what: str, figure: str) -> None:
@@ -93,7 +95,7 @@ def simulated(folder: Path, side_px: int) -> Path:
     return event
 
 
-def repeated(piece: Path, folder: Path, times: int) -> Path:
+def repeated(piece: Path, folder: Path, times: int, piece_px: int) -> Path:
     """Return an event of `times` x `times` mirror images of another one; made if it is not there."""
     source = Event.open(piece)
     if (folder / ITEM).exists():
@@ -101,16 +103,16 @@ def repeated(piece: Path, folder: Path, times: int) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     for product in ("pre", "post", "terrain", "clear", "sources"):
         with rasterio.open(source.path(product)) as raster:
-            data = raster.read()[:, :PIECE_PX, :PIECE_PX]
+            data = raster.read()[:, :piece_px, :piece_px]
             origin = raster.transform
             names, nodata = tuple(name or "" for name in raster.descriptions), raster.nodata
-        side = times * PIECE_PX
+        side = times * piece_px
         grid = GeoBox((side, side), Affine(10, 0, origin.c, 0, -10, origin.f), raster.crs.to_string())
         with create(folder / f"{product}.tif", grid, dtype=str(data.dtype), nodata=nodata, names=names) as writer:
             for number in range(times):
                 strip = data[:, :: (-1) ** number]
                 writer.write(
-                    np.concatenate([strip[:, :, :: (-1) ** n] for n in range(times)], axis=2), number * PIECE_PX
+                    np.concatenate([strip[:, :, :: (-1) ** n] for n in range(times)], axis=2), number * piece_px
                 )
     corners = grid.extent.to_crs("EPSG:4326").geom
     item = {**source.item, "id": folder.name, "geometry": corners.__geo_interface__, "bbox": list(corners.bounds)}
@@ -190,7 +192,7 @@ def plain_loop(event: Path, rows: int) -> float:
     path = shipped_models()[MODEL]
     card = OnnxEngine(path).card
     module = ChangeModule(replace(Recipe(), model=card.architecture, bands=card.bands))
-    load_start(module, path, card.bands)
+    load_start(module, {path: card.bands})
     module.eval()
     opened = Event.open(event)
     height = 256 + (rows - 1) * PLAIN_STRIDE_PX
@@ -242,7 +244,9 @@ def engine_memory_mib(event: Path, provider: str) -> float:
     return peak_mib
 
 
-def whole_granule(event: Path, device: str, engine: Engine, samples: list[Inputs], plain_window_s: float) -> None:
+def whole_granule(
+    event: Path, device: str, engine: Engine, samples: list[Inputs], plain_window_s: float, measure_s: float
+) -> None:
     """Predict a granule; compare with what the engine does on `samples` in memory, just before and just after."""
     with rasterio.open(event / "clear.tif") as source:
         side = source.width
@@ -251,9 +255,9 @@ def whole_granule(event: Path, device: str, engine: Engine, samples: list[Inputs
         for top in range(0, side - 256, 192):
             reader.read(top, 256)
     reading_s = perf_counter() - began
-    before = windows_per_second(engine, samples, MEASURE_S)
+    before = windows_per_second(engine, samples, measure_s)
     seconds, peak_mib, summary = command(["predict", str(event), "--model", MODEL, "--device", device])
-    after = windows_per_second(engine, samples, MEASURE_S)
+    after = windows_per_second(engine, samples, measure_s)
     if summary["provider"] != engine.provider:
         raise SystemExit(f"the granule ran on {summary['provider']}, the resident windows on {engine.provider}")
     row(f"{engine.provider} on resident windows of 256 px, before and after", f"{before:.2f}, {after:.2f} windows/s")
@@ -291,13 +295,13 @@ def regions(event: Path) -> None:
                 block = rng.integers(40, 101, (height, width))
                 strip[2 : 2 + height, column * step + 2 : column * step + 2 + width] = block
             writer.write(strip, number * step)
-    opened.record("predict", PREDICTED, {"model": "benchmark", "threshold": 0.3})
+    opened.record(PredictRecord(model="benchmark", threshold=0.3), PREDICTED)
     seconds, peak_mib, summary = command(["vectorize", str(event)])
     row(f"`vectorize`, {side} px square, {summary['landslides']} regions", f"{seconds:.0f} s, {peak_mib:.0f} MiB")
 
 
-def small_area(work: Path, device: str, side_px: int = 2000) -> None:
-    """Map 20 x 20 km from a catalog on disk."""
+def small_area(work: Path, device: str, side_px: int) -> None:
+    """Map `side_px` squared pixels of 10 m from a catalog on disk."""
     folder = work / "small"
     if not folder.exists():
         write_catalog(folder, seed=5, shape=(side_px, side_px))
@@ -313,7 +317,7 @@ def small_area(work: Path, device: str, side_px: int = 2000) -> None:
     )  # fmt: skip
     first_s = Event.open(event).path("landslides").stat().st_mtime - began
     row(
-        "first polygon of 20 x 20 km, from a catalog on disk",
+        f"first polygon of {side_px / 100:g} x {side_px / 100:g} km, from a catalog on disk",
         f"{first_s:.0f} s, of which predict {summary['predict']['seconds']:.0f} s; "
         f"{summary['vectorize']['landslides']} landslides",
     )

@@ -1,5 +1,6 @@
-"""Measure what the README states: `python tests/benchmarks/run.py`. Prints a Markdown table."""
+"""Measure start-up, engines and memory: `python tests/benchmarks/run.py`. It prints a Markdown table."""
 
+import argparse
 import os
 import platform
 import subprocess
@@ -19,7 +20,6 @@ from landslide_cli.workflows.doctor import doctor
 from landslide_cli.workflows.fetch import fetch
 
 WIDTH_PX = 1024
-HEIGHTS_PX = (2048, 8192)
 
 
 def startup_s(*arguments: str) -> float:
@@ -62,6 +62,9 @@ def write_event(folder: Path, height: int) -> Path:
 
 def main() -> None:
     """Measure and print."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--heights-px", type=int, nargs=2, default=(2048, 8192), help="of the two events")
+    heights_px = parser.parse_args().heights_px
     rows = {
         "`landslide --help`": f"{startup_s('--help'):.2f} s",
         "`landslide predict --help`": f"{startup_s('predict', '--help'):.2f} s",
@@ -71,7 +74,7 @@ def main() -> None:
         rows[f"BBU-Net, windows of 256 px per second, {engine.name}"] = rate
     for model in ("bbunet", "red-change"):
         peaks = []
-        for height in HEIGHTS_PX:
+        for height in heights_px:
             with tempfile.TemporaryDirectory() as folder:
                 event = write_event(Path(folder), height)
                 peaks.append(command(["predict", str(event), "--model", model])[1])

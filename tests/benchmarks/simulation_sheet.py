@@ -52,7 +52,6 @@ SIDE_PX = 32
 ROWS = 8
 LARGER = 5
 GAP_PX = 6
-SIMULATED_PX = 512
 ALIKE = 0.5
 """So many deviations of the real windows two may differ by in each trait."""
 LOST = 1.5
@@ -61,7 +60,7 @@ PLACE = (12.0, 49.5)
 """Longitude and latitude."""
 DAY = date(2020, 9, 10)
 LOWERED = 0.25
-"""Factor on the relief of made-up mountains."""
+"""Factor on the relief of simulated mountains."""
 OLD_SPRUCE = np.array((-0.06, 0.0, 0.3, 0.0), np.float32)
 """What it is along spectra.AXES to the conifers of anywhere."""
 WOODED_FROM = -1.2
@@ -80,6 +79,7 @@ def main() -> None:
     parser.add_argument("sheet", type=Path)
     parser.add_argument("--work", type=Path, default=Path("sheet"), help="keeps the simulated events")
     parser.add_argument("--events", type=int, default=12)
+    parser.add_argument("--size-px", type=int, default=512, help="side of each simulated event")
     parser.add_argument("--real", type=Path, default=DATA / "vegetation_loss_pairs")
     parser.add_argument("--seed", type=int, default=0, help="which windows, and on which side")
     options = parser.parse_args()
@@ -87,7 +87,7 @@ def main() -> None:
     real = [pair for images in real_images(options.real) for pair in windows(*images) if not hazy(pair)]
     if not real:
         sys.exit(f"no pair of at least {SIDE_PX} x {SIDE_PX} px without haze in {options.real}; give --real")
-    made = [pair for pair in simulated_windows(options.work, options.events) if not hazy(pair)]
+    made = [pair for pair in simulated_windows(options.work, options.events, options.size_px) if not hazy(pair)]
     matches = matched(np.array([traits(pair) for pair in real]), np.array([traits(pair) for pair in made]))
     if not matches:
         sys.exit("no simulated window is like the real ones; give more --events")
@@ -103,7 +103,7 @@ def main() -> None:
     measure(simulated, real)
 
 
-def simulated_windows(work: Path, events: int) -> Iterator[Pair]:
+def simulated_windows(work: Path, events: int, size_px: int) -> Iterator[Pair]:
     """Windows without a landslide of the events in `work`; the first so many are simulated if they are not there."""
     made, fetched = work / "simulated", work / "events"
     with console.working(verbose=False) as progress:
@@ -112,7 +112,7 @@ def simulated_windows(work: Path, events: int) -> Iterator[Pair]:
             if (fetched / name).exists():
                 continue
             rng = np.random.default_rng((seed, 50))
-            terrain = make_terrain(terrain_shape(PLACE, (SIMULATED_PX, SIMULATED_PX)), rng)
+            terrain = make_terrain(terrain_shape(PLACE, (size_px, size_px)), rng)
             wooded = fractal(terrain.shape, rng, exponent=3.0) > WOODED_FROM
             terrain = replace(
                 terrain,
@@ -120,7 +120,7 @@ def simulated_windows(work: Path, events: int) -> Iterator[Pair]:
                 cover=np.where(wooded, Cover.TREES, Cover.CROPLAND).astype(np.uint8),
             )
             catalog = write_catalog(
-                made / name, seed=seed, shape=(SIMULATED_PX, SIMULATED_PX), event_date=DAY, centre=PLACE,
+                made / name, seed=seed, shape=(size_px, size_px), event_date=DAY, centre=PLACE,
                 cloudy_scenes=0, nature=felled_nature(rng), terrain=terrain,
             )  # fmt: skip
             day = DAY.isoformat()

@@ -1,4 +1,4 @@
-"""All networks and detectors on simulated events: trained on four, validated on one, tested on two unseen.
+"""Train all networks on four simulated events; choose the epoch on a fifth; test them and the detectors on two others.
 
     python tests/benchmarks/train.py --work training
 
@@ -25,19 +25,26 @@ from landslide_cli.workflows.prepare import prepare
 from landslide_cli.workflows.train import train
 
 SEEDS = range(101, 108)
-SIZE_PX, WINDOW_PX = 512, 128
+WINDOW_PX = 128
 RECIPE = Path(__file__).parents[2] / "examples" / "laptop.toml"
 
 
 def main() -> None:
+    """Simulate, train, measure, print."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--work", type=Path, default=Path("training"), help="keeps events, training set and runs")
-    work: Path = parser.parse_args().work
+    parser.add_argument("--networks", nargs="+", default=list(NETWORKS))
+    parser.add_argument("--size-px", type=int, default=512, help="side of each event")
+    parser.add_argument("--recipe", type=Path, default=RECIPE, help="a TOML file as in examples/")
+    options = parser.parse_args()
+    work: Path = options.work
     with console.working(verbose=False) as progress:
         events, inventories = [], []
         for seed in SEEDS:
             centre = (-174.0 + 6 * (seed % 58), 18.5)
-            catalog = write_catalog(work / f"catalog-{seed}", seed=seed, shape=(SIZE_PX, SIZE_PX), centre=centre)
+            catalog = write_catalog(
+                work / f"catalog-{seed}", seed=seed, shape=(options.size_px, options.size_px), centre=centre
+            )
             event = work / f"event-{seed}"
             day = catalog.event_date.isoformat()
             fetch(
@@ -57,11 +64,11 @@ def main() -> None:
             progress,
         ).dataset  # fmt: skip
         rows = []
-        for name in (*NETWORKS, *DETECTORS):
+        for name in (*options.networks, *DETECTORS):
             run, trained = work / f"run-{name}", work / f"run-{name}.json"
             if name in NETWORKS and not trained.exists():
                 resume = (run / "last.ckpt").exists()
-                recipe = None if resume else RECIPE
+                recipe = None if resume else options.recipe
                 config = TrainConfig(dataset, run, model=name, config=recipe, resume=resume, workers=1)
                 trained.write_text(json.dumps(asdict(train(config, progress)), default=str))
             facts = json.loads(trained.read_text()) if name in NETWORKS else {}

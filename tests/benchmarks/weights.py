@@ -1,5 +1,5 @@
-"""Measure models on what is real: pairs without landslides, and the bright scars of Iburi; on simulated landslides and
-each kind of simulated change that is none, by threshold; and where images lack bands.
+"""Measure models on real pairs without landslides and on the bright scars of Iburi; on simulated landslides and each
+kind of other simulated change, by threshold; and on images without some bands.
 
     python tests/benchmarks/weights.py --models bbunet rdndvi red-change --simulated simulated --events events
 
