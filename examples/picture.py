@@ -3,7 +3,7 @@
     landslide demo --out demo/
     python examples/picture.py demo/event demo/picture.jpg
 
-It shows how to read what the program writes with nothing but rasterio and fiona.
+It shows how to read the files of an event with rasterio and fiona alone.
 """
 
 import argparse

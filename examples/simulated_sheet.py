@@ -1,9 +1,10 @@
-"""Draw simulated events: before, after, and after with landslides outlined red and what else changed (but
-for the season) outlined blue.
+"""Draw simulated events: before, after, and after with landslides in red and other changes in blue.
 
-landslide simulate --events 4 --out simulated/
-landslide fetch ... --out events/event-1          (as `simulate` says, for each)
-python examples/simulated_sheet.py simulated/ events/ sheet.jpg
+    landslide simulate --events 4 --out simulated/
+    landslide fetch ... --out events/event-1          (`simulate` prints the command for each event)
+    python examples/simulated_sheet.py simulated/ events/ sheet.jpg
+
+Changes of the season are everywhere, so they are not drawn.
 """
 
 import argparse

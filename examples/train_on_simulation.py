@@ -1,12 +1,11 @@
-"""Train a network from nothing on made-up events, measure it, write it as a model, and map an event with it.
+"""Train a network on simulated events, measure it, export it as a model, and map an event with it.
 
-No download and no GPU are needed. It goes the way of `fetch`, `prepare`, `train`, `evaluate`, `export`, `predict` and
-`vectorize`, as one would with real events; what the weights are worth on one of those is unknown until they are
-measured there.
+It needs no download and no GPU. The steps are those for real events: `fetch`, `prepare`, `train`, `evaluate`,
+`export`, `predict`, `vectorize`. The scores are those on simulated events. On real ground, measure again.
 
     python examples/train_on_simulation.py --events 4 --work training --out bbunet.onnx
 
-Run again with the same --work, it goes on where it was cut; with more --epochs, it trains on.
+Run it again with the same --work to continue after an interruption, or with more --epochs to train longer.
 """
 
 import argparse

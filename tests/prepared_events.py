@@ -1,4 +1,4 @@
-"""Events with made-up landslides, to prepare a training set of."""
+"""Events with simulated landslides, to prepare a training set of."""
 
 import json
 from collections.abc import Mapping, Sequence

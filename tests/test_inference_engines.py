@@ -10,7 +10,7 @@ from landslide_cli.errors import InputError, ModelError
 from landslide_cli.inference import engines
 from landslide_cli.inference.engines import ENGINES, OnnxEngine, difference, load, open_model, why_not
 from landslide_cli.inference.models import shipped_models
-from landslide_cli.workflows.doctor import made_up_windows
+from landslide_cli.workflows.doctor import random_windows
 
 HERE = [name for name in ENGINES if why_not(name) is None]
 ANY_MODEL = [name for name in HERE if name != "openvino-mixed"]
@@ -44,7 +44,7 @@ def test_what_an_engine_answered_is_not_overwritten_by_its_next_answer(tmp_path:
 def test_full_precision_gives_the_map_of_the_reference(name: str) -> None:
     path = shipped_models()["bbunet"]
     reference = OnnxEngine(path)
-    samples = list(made_up_windows(reference.card, count=1))
+    samples = list(random_windows(reference.card, count=1))
     probability = reference.run(samples[0])
     assert probability.max() > 0.5 > probability.min(), "windows without a landslide prove nothing"
     assert difference(load(path, name, reference), samples, [probability]) < 1e-3
@@ -63,7 +63,7 @@ def test_openvino_is_left_alone_beside_torch(monkeypatch: pytest.MonkeyPatch) ->
 def test_mixed_precision_gives_the_map_where_bfloat16_alone_may_not(model: str) -> None:
     path = shipped_models()[model]
     reference = OnnxEngine(path)
-    samples = list(made_up_windows(reference.card, count=2))
+    samples = list(random_windows(reference.card, count=2))
     answers = [reference.run(sample) for sample in samples]
     mixed, few_bits = (load(path, name, reference) for name in ("openvino-mixed", "openvino-bf16"))
     apart = difference(mixed, samples, answers)

@@ -92,7 +92,7 @@ def test_outlines_and_real_ground_are_used(made: SimulateSummary, tmp_path: Path
         cloudy_scenes=0,
     )  # fmt: skip
     summary = simulate(config)
-    assert {event.relief for event in summary.events} == {"ridges.tif", "made up"}
+    assert {event.relief for event in summary.events} == {"ridges.tif", "simulated"}
 
 
 def test_real_ground_is_covered_as_a_map_says(tmp_path: Path) -> None:
@@ -110,9 +110,9 @@ def test_real_ground_is_covered_as_a_map_says(tmp_path: Path) -> None:
     plain = simulate(base)
     config = replace(base, out=tmp_path / "snowy", landcover=paths, landcover_class=("7=snow",))
     snowy = simulate(config)
-    assert {event.cover for event in plain.events} == {"made up"}
+    assert {event.cover for event in plain.events} == {"simulated"}
     assert {(event.relief, event.cover) for event in snowy.events} == {
-        ("hills.tif", "west.tif, east.tif"), ("made up", "made up"),
+        ("hills.tif", "west.tif, east.tif"), ("simulated", "simulated"),
     }  # fmt: skip
     for before, after in zip(plain.events, snowy.events, strict=True):
         blue = []

@@ -83,7 +83,7 @@ def doctor(config: DoctorConfig, progress: Progress = silent) -> DoctorSummary:
     """
     path = find_model(config.model)
     reference = OnnxEngine(path)
-    samples = list(_from_event(config.event, reference.card) if config.event else made_up_windows(reference.card))
+    samples = list(_from_event(config.event, reference.card) if config.event else random_windows(reference.card))
     answers = [reference.run(sample) for sample in samples]
     reports: list[EngineReport] = []
     for number, name in enumerate(ENGINES):
@@ -116,7 +116,7 @@ def _report(
         apart = difference(engine, samples, answers)
     except Exception as error:  # Drivers raise errors of any kind; the user wants to read them.
         return EngineReport(name, str(error).splitlines()[0][:200], None, None, used=False)
-    rate = windows_per_second(engine, samples or list(made_up_windows(reference.card)), MEASURE_S)
+    rate = windows_per_second(engine, samples or list(random_windows(reference.card)), MEASURE_S)
     agrees = apart <= POINT and (bool(samples) or name not in REDUCED)
     return EngineReport(name, None, rate, 100 * apart, used=may_be_used and agrees)
 
@@ -141,7 +141,7 @@ def windows_per_second(engine: Engine, samples: Sequence[Inputs], at_least_s: fl
     return done / seconds
 
 
-def made_up_windows(card: ModelCard, count: int = SAMPLES, seed: int = 0) -> Iterator[Inputs]:
+def random_windows(card: ModelCard, count: int = SAMPLES, seed: int = 0) -> Iterator[Inputs]:
     """Yield simulated windows (1, C, H, W) float32 to try engines on: forest with bare scars on slopes."""
     rng = np.random.default_rng(seed)
     channels = [BANDS.index(band) for band in card.bands]

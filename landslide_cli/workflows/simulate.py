@@ -84,8 +84,6 @@ def simulate(config: SimulateConfig, progress: Progress = silent) -> SimulateSum
         OutputError: the folder cannot be written.
     """
     began = perf_counter()
-    if config.events < 1 or config.size_px < 60:
-        raise InputError(f"--events {config.events} must be at least 1 and --size-px {config.size_px} at least 60")
     if config.out.exists() and not config.out.is_dir():
         raise InputError(f"--out {config.out} is a file; give a folder")
     outlines = [outline for path in config.inventory for outline in read_outlines(path)]
@@ -123,7 +121,7 @@ def _make(
         "seed": seed,
         "size_px": config.size_px,
         "event_date": event_date.isoformat(),
-        "relief": dem.name if dem else "made up",
+        "relief": dem.name if dem else "simulated",
         "inventories": [path.name for path in config.inventory],
         "changes": {kind.name.lower().replace("_", " "): round(amount, 3) for kind, amount in nature.changes.items()},
     }
@@ -160,7 +158,7 @@ def _make(
         changes=tuple(facts["changes"]),
         landslides=len(drawn.features),
         relief=facts["relief"],
-        cover=", ".join(facts.get("landcover", ["made up"])),
+        cover=", ".join(facts.get("landcover", ["simulated"])),
     )
 
 
