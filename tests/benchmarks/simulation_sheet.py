@@ -53,7 +53,7 @@ ROWS = 8
 LARGER = 5
 GAP_PX = 6
 ALIKE = 0.5
-"""So many deviations of the real windows two may differ by in each trait."""
+"""Two windows are alike if each trait differs by less than this many standard deviations of the real windows."""
 LOST = 1.5
 """Rise of B11 with which forest is lost, wholly or in part."""
 PLACE = (12.0, 49.5)
@@ -82,15 +82,18 @@ def main() -> None:
     parser.add_argument("--size-px", type=int, default=512, help="side of each simulated event")
     parser.add_argument("--real", type=Path, default=DATA / "vegetation_loss_pairs")
     parser.add_argument("--seed", type=int, default=0, help="which windows, and on which side")
+    parser.add_argument("--alike", type=float, default=ALIKE, help="largest difference of windows that are alike")
     options = parser.parse_args()
     rng = np.random.default_rng(options.seed)
     real = [pair for images in real_images(options.real) for pair in windows(*images) if not hazy(pair)]
     if not real:
         sys.exit(f"no pair of at least {SIDE_PX} x {SIDE_PX} px without haze in {options.real}; give --real")
     made = [pair for pair in simulated_windows(options.work, options.events, options.size_px) if not hazy(pair)]
-    matches = matched(np.array([traits(pair) for pair in real]), np.array([traits(pair) for pair in made]))
+    matches = matched(
+        np.array([traits(pair) for pair in real]), np.array([traits(pair) for pair in made]), options.alike
+    )
     if not matches:
-        sys.exit("no simulated window is like the real ones; give more --events")
+        sys.exit("no simulated window is like the real ones; give more --events, or a larger --alike")
     real, simulated = [real[one] for one, _ in matches], [made[other] for _, other in matches]
     typer.echo(
         f"{len(matches)} real windows of {SIDE_PX} x {SIDE_PX} px, and of {len(made)} simulated ones those like them"
@@ -219,12 +222,12 @@ def traits(pair: Pair) -> NDArray[np.float32]:
     return np.array([*indices, infrared.mean(), (pair[1, BANDS.index("B11")] > LOST * shortwave).mean()])
 
 
-def matched(real: NDArray[np.float32], simulated: NDArray[np.float32]) -> list[tuple[int, int]]:
+def matched(real: NDArray[np.float32], simulated: NDArray[np.float32], alike: float) -> list[tuple[int, int]]:
     """Numbers of windows that are alike by their traits (n, 4), the most alike first; each is taken once."""
     apart = np.abs(real[:, None] - simulated[None]) / real.std(axis=0)
     farthest = apart.max(axis=2, initial=0.0)
     pairs = []
-    while farthest.size and farthest.min() < ALIKE:
+    while farthest.size and farthest.min() < alike:
         one, other = np.unravel_index(farthest.argmin(), farthest.shape)
         pairs.append((int(one), int(other)))
         farthest[one], farthest[:, other] = np.inf, np.inf

@@ -34,7 +34,7 @@ done
 if [ -d "$here/../../../shared/data" ]; then
   bench clouds.py
   bench simulation.py events
-  bench simulation_sheet.py sheet.png --work sheet --events 2 --size-px 256
+  bench simulation_sheet.py sheet.png --work sheet --events 2 --size-px 256 --alike 100
   bench weights.py --models red-change --simulated simulated --events events
 else
   echo "no real data beside the checkout: clouds, simulation, simulation_sheet and weights were not run"
