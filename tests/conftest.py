@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -17,7 +18,7 @@ from shapely.geometry import box, mapping
 
 from landslide_cli.card import ModelCard
 from landslide_cli.config import FetchConfig, PrepareConfig
-from landslide_cli.event.records import PredictRecord, VectorizeRecord
+from landslide_cli.event.records import PredictRecord, SceneRecord, VectorizeRecord
 from landslide_cli.workflows.fetch import fetch
 from landslide_cli.workflows.prepare import prepare
 
@@ -56,6 +57,19 @@ def write_raster(
         if names:
             target.descriptions = names
     return path
+
+
+def read_raster(path: Path) -> NDArray[Any]:
+    """Read all bands of a raster."""
+    with rasterio.open(path) as source:
+        values: NDArray[Any] = source.read()
+    return values
+
+
+def day_of(scene: SceneRecord) -> str:
+    """Return the date (ISO) of a scene of an event."""
+    assert scene["datetime"]
+    return scene["datetime"][:10]
 
 
 def band_folder(folder: Path, images: Mapping[str, NDArray[np.generic]], **options: object) -> Path:

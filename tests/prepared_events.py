@@ -21,11 +21,6 @@ SHAPE = (200, 260)
 WINDOW, STRIDE = 48, 24
 
 
-def read(path: Path) -> NDArray[Any]:
-    with rasterio.open(path) as source:
-        return source.read()
-
-
 def rewrite(path: Path, data: NDArray[Any]) -> None:
     """Write other values into a raster of an event."""
     with rasterio.open(path) as source:
@@ -85,7 +80,8 @@ def codes(seed: int) -> NDArray[np.uint8]:
 def with_scenes(event: Path, sides: Mapping[str, int]) -> dict[str, NDArray[np.uint8]]:
     """Give an event several scenes of each side, as `fetch --all-scenes` does; return the codes of each."""
     opened = Event.open(event)
-    scenes, unseen = [], {}
+    scenes: list[dict[str, Any]] = []
+    unseen: dict[str, NDArray[np.uint8]] = {}
     for side, count in sides.items():
         for number in range(count):
             image = f"{side}/2021-08-0{number + 1}_R011.tif"

@@ -24,7 +24,7 @@ for name, (west, south, east, north, size) in json.loads(windows).items():
     blocks = [provider.block(band, extent, size, size) for band in range(1, layer.bandCount() + 1)]
     bands = [np.frombuffer(bytes(b.data()), types[b.dataType()]).reshape(size, size) for b in blocks]
     read[name] = np.stack(bands)
-np.savez(arrays, **read)
+np.savez(arrays, allow_pickle=False, **read)
 settings = QgsMapSettings()
 settings.setLayers([layer])
 settings.setDestinationCrs(layer.crs())

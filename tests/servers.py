@@ -174,7 +174,7 @@ def failing_api(api: str, fails: Callable[[int, str], str | None]) -> Iterator[t
                 return
             request = Request(f"{api}{self.path}", body, {"Content-Type": "application/json"})
             with urlopen(request) as answer:
-                here = f"http://127.0.0.1:{self.server.server_address[1]}"
+                here = f"http://127.0.0.1:{server.server_port}"
                 data, kind = answer.read().replace(api.encode(), here.encode()), answer.headers["Content-Type"]
             self.send_response(503 if how == "503" else 200)
             self.send_header("Content-Type", kind)

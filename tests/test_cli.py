@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from conftest import Maker
@@ -20,10 +21,9 @@ COMMANDS = (
 )  # fmt: skip
 
 
-def landslide(*arguments: str, **options: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "landslide_cli", *arguments], capture_output=True, text=True, check=False, **options
-    )  # type: ignore[call-overload, no-any-return]
+def landslide(*arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "landslide_cli", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False, **options)
 
 
 @pytest.mark.parametrize("arguments", [("--help",), ("--version",), *((command, "--help") for command in COMMANDS)])

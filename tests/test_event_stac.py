@@ -137,7 +137,7 @@ def test_labels_are_gone_with_the_landslides(make_event: Maker) -> None:
 
 def test_a_record_of_an_older_version_is_brought_up_to_date_and_other_extensions_stay() -> None:
     foreign = "https://stac-extensions.github.io/version/v1.2.0/schema.json"
-    old = {
+    old: dict[str, Any] = {
         "stac_version": "1.0.0",
         "stac_extensions": ["https://stac-extensions.github.io/projection/v1.1.0/schema.json", foreign],
         "properties": {"proj:code": "EPSG:32618", "proj:epsg": 32618},

@@ -32,6 +32,7 @@ def test_an_unknown_pixel_matters_only_around_itself(stack: np.ndarray, name: st
     whole, holed = resample(stack, SOURCE, target, 0, method), resample(with_hole, SOURCE, target, 0, method)
     assert whole.any()
     hole = GeoBox((1, 1), SOURCE.transform @ Affine.translation(column, row), SOURCE.crs)
+    assert target.crs is not None
     around = hole.extent.to_crs(target.crs).boundingbox.buffered(50)
     (west, north), (east, south) = (~target.transform @ point for point in (
         (around.left, around.top), (around.right, around.bottom)

@@ -89,7 +89,11 @@ def test_an_api_that_fails_between_its_pages_gives_the_same_items(
         assert calm == [i.id for i in items]
         assert requests >= 4  # the landing page and three pages
         for number, how in enumerate(("503", "cut", "close", "cut")):
-            found, more = ask(api, lambda n, _, how=how, number=number: how if n == number else None)
+
+            def fails(n: int, _: str, how: str = how, number: int = number) -> str | None:
+                return how if n == number else None
+
+            found, more = ask(api, fails)
             assert found == calm, (how, number)
             assert more > requests
         with pytest.raises(CatalogError, match="did not answer"):

@@ -4,9 +4,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import rasterio
 from clouds import shares
-from conftest import band_folder
+from conftest import band_folder, read_raster
 
 from landslide_cli.config import FetchConfig
 from landslide_cli.errors import InputError
@@ -123,8 +122,7 @@ def at_hand(tmp_path: Path) -> FetchConfig:
 
 
 def read(event: Path, product: str) -> np.ndarray:
-    with rasterio.open(event / f"{product}.tif") as source:
-        return source.read()
+    return read_raster(event / f"{product}.tif")
 
 
 @pytest.mark.usefixtures("fake")
@@ -154,7 +152,7 @@ def test_missing_bands_are_named(at_hand: FetchConfig) -> None:
 
 def test_an_unknown_mask_is_refused_with_the_known_ones(at_hand: FetchConfig) -> None:
     with pytest.raises(InputError, match="--clouds 'fmask' is unknown; use scl, csmask"):
-        fetch(replace(at_hand, clouds="fmask"))
+        fetch(replace(at_hand, clouds="fmask"))  # type: ignore[arg-type]
 
 
 def test_without_the_package_the_user_learns_how_to_get_it(

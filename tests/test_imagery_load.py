@@ -8,7 +8,7 @@ import numpy as np
 import pystac
 import pytest
 import rasterio
-from conftest import CRS, ORIGIN_M, write_raster
+from conftest import CRS, ORIGIN_M, read_raster, write_raster
 from odc.geo.geobox import GeoBox
 from pyproj import Transformer
 from shapely.geometry import Polygon, box, mapping
@@ -156,22 +156,17 @@ def event_config(folder: Path, *elevations: dict[str, Any]) -> FetchConfig:
     )  # fmt: skip
 
 
-def read(path: Path) -> np.ndarray:
-    with rasterio.open(path) as source:
-        return source.read()
-
-
 def test_copernicus_stands_in_where_there_is_no_alos(tmp_path: Path) -> None:
     config = event_config(tmp_path, elevation(tmp_path, "c", "cop-dem-glo-30", 300))
     assert fetch(config).elevation == "cop-dem-glo-30"
-    assert (read(config.out / "terrain.tif")[0] == 300).all()
+    assert (read_raster(config.out / "terrain.tif")[0] == 300).all()
 
 
 def test_copernicus_fills_the_voids_of_alos(tmp_path: Path) -> None:
     alos = elevation(tmp_path, "a", "alos-dem", 250, void=slice(90, 110))
     config = event_config(tmp_path, alos, elevation(tmp_path, "c", "cop-dem-glo-30", 300))
     assert fetch(config).elevation == "alos-dem"
-    heights = read(config.out / "terrain.tif")[0]
+    heights = read_raster(config.out / "terrain.tif")[0]
     assert not np.isnan(heights).any()
     assert {heights.min(), heights.max()} == {250, 300}
 
@@ -196,6 +191,6 @@ def test_the_event_does_not_depend_on_its_blocks(tmp_path: Path, monkeypatch: py
             )
         )
     for product, tolerance in {"pre": 1, "post": 1, "clear": 0, "terrain": 1e-4}.items():
-        whole, cut = (read(tmp_path / name / f"{product}.tif").astype(float) for name in ("whole", "cut"))
+        whole, cut = (read_raster(tmp_path / name / f"{product}.tif").astype(float) for name in ("whole", "cut"))
         # At most the last digit: the transformation between zones is computed from another origin.
         assert whole == pytest.approx(cut, abs=tolerance, nan_ok=True), product

@@ -34,7 +34,7 @@ def test_the_unknown_stays_unknown() -> None:
     elevation = np.add.outer(np.arange(20.0), np.arange(20.0)).astype(np.float32)
     elevation[10, 10] = np.nan
     stack = terrain_stack(elevation, 30.0)
-    unknown = np.isnan(stack).any(axis=0)
+    unknown = np.asarray(np.isnan(stack).any(axis=0))
     assert unknown[9:12, 9:12].all()
     assert unknown.sum() == 9
 

@@ -9,14 +9,14 @@ def image(**bands: float) -> np.ndarray:
 
 
 def test_rdndvi_is_hazmappers() -> None:
-    pre, post = np.float32([0.8]), np.float32([0.2])
+    pre, post = np.array([0.8], np.float32), np.array([0.2], np.float32)
     assert relative_ndvi_change(pre, post) == pytest.approx(-60.0)
     assert relative_ndvi_change(post, pre) == pytest.approx(60.0)
-    assert relative_ndvi_change(np.float32([0.3]), np.float32([-0.3])) == 0
+    assert relative_ndvi_change(np.array([0.3], np.float32), np.array([-0.3], np.float32)) == 0
 
 
 def test_ndvi_of_nothing_is_zero() -> None:
-    assert ndvi(np.float32([0, 1000]), np.float32([0, 3000])).tolist() == [0, 0.5]
+    assert ndvi(np.array([0, 1000], np.float32), np.array([0, 3000], np.float32)).tolist() == [0, 0.5]
 
 
 def test_the_published_threshold_is_one_half() -> None:
@@ -25,7 +25,7 @@ def test_the_published_threshold_is_one_half() -> None:
     at = VegetationLoss(10)
     nir_pre, nir_post = (3000.0, 1000.0), (1500.0, 1000.0)
     inputs = {side: image(B04=red, B08=nir) for side, (nir, red) in {"pre": nir_pre, "post": nir_post}.items()}
-    change = relative_ndvi_change(np.float32([0.5]), np.float32([0.2]))[0]
+    change = relative_ndvi_change(np.array([0.5], np.float32), np.array([0.2], np.float32))[0]
     assert at.run(inputs) == pytest.approx(-0.5 * change / at.THRESHOLD_PERCENT, abs=1e-6)
 
 

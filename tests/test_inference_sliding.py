@@ -23,11 +23,11 @@ class ArrayReader:
 
     @property
     def height(self) -> int:
-        return self.usable.shape[0]
+        return int(self.usable.shape[0])
 
     @property
     def width(self) -> int:
-        return self.usable.shape[1]
+        return int(self.usable.shape[1])
 
     def read(self, row: int, rows: int) -> Strip:
         self.rows_read.append(rows)
@@ -67,7 +67,8 @@ class WindowEngine(PixelEngine):
     def run(self, inputs: Mapping[str, np.ndarray]) -> np.ndarray:
         post = inputs["post"]
         place = np.arange(post[0].size, dtype=np.float32).reshape(post.shape[1:]) / post[0].size
-        return np.abs(np.sin(post / 300 + place + post.mean(axis=(1, 2, 3), keepdims=True))).astype(np.float32)
+        wave = np.sin(post / 300 + place + post.mean(axis=(1, 2, 3), keepdims=True))
+        return np.asarray(np.abs(wave), np.float32)
 
 
 def run(reader: ArrayReader, engine: PixelEngine, stride: int = 48, batch: int = 3) -> np.ndarray:

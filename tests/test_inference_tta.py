@@ -22,7 +22,8 @@ class Downhill:
         self.seen.append(inputs)
         image = inputs["post"][:, 0]
         south, east = np.gradient(image, axis=(1, 2))
-        return (inputs["terrain"][:, 2] * east - inputs["terrain"][:, 3] * south)[:, None]
+        across: np.ndarray = inputs["terrain"][:, 2] * east - inputs["terrain"][:, 3] * south
+        return across[:, None]
 
 
 def ground(seed: int = 0) -> dict[str, np.ndarray]:

@@ -47,6 +47,6 @@ def test_another_schema_or_format_is_refused(make_event: Maker) -> None:
     event = make_event(shape=(64, 64))
     predict(PredictConfig(event, model="red-change"))
     with pytest.raises(InputError, match="--schema 'emsr' is unknown; use landslide, cems"):
-        vectorize(VectorizeConfig(event, schema="emsr"))
+        vectorize(VectorizeConfig(event, schema="emsr"))  # type: ignore[arg-type]
     with pytest.raises(InputError, match="--formats 'dxf' is unknown; use flatgeobuf"):
-        vectorize(VectorizeConfig(event, formats=("kml", "dxf")))
+        vectorize(VectorizeConfig(event, formats=("kml", "dxf")))  # type: ignore[arg-type]

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 from shapely.geometry import MultiPolygon, box
+from shapely.geometry.base import BaseGeometry
 
 from landslide_cli.mapping.changes import CHANGE_FIELDS, Mapped, compare
 
@@ -8,11 +9,17 @@ CRS = "EPSG:32618"
 SQUARE = box(0, 0, 100, 100)
 
 
-def mapped(outlines: list, **options: object) -> Mapped:
+def mapped(outlines: list[BaseGeometry], **options: object) -> Mapped:
     return Mapped(outlines, range(1, len(outlines) + 1), **options)  # type: ignore[arg-type]
 
 
-def changes(before: list, after: list, *, hidden_before: list | None = None, hidden: list | None = None) -> list[str]:
+def changes(
+    before: list[BaseGeometry],
+    after: list[BaseGeometry],
+    *,
+    hidden_before: list[BaseGeometry] | None = None,
+    hidden: list[BaseGeometry] | None = None,
+) -> list[str]:
     sides = mapped(before, hidden=hidden_before or []), mapped(after, hidden=hidden or [])
     return [facts["change"] for _, facts in compare(*sides, CRS)]
 
@@ -28,7 +35,7 @@ def changes(before: list, after: list, *, hidden_before: list | None = None, hid
         ([SQUARE], [box(20, 0, 120, 100)], "confirmed"),
     ],
 )
-def test_what_became_of_a_landslide(before: list, after: list, change: str) -> None:
+def test_what_became_of_a_landslide(before: list[BaseGeometry], after: list[BaseGeometry], change: str) -> None:
     assert changes(before, after) == [change]
 
 

@@ -4,7 +4,7 @@ import sqlite3
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
-from typing import get_args
+from typing import Literal, get_args
 from xml.etree.ElementTree import parse
 
 import fiona
@@ -96,7 +96,7 @@ SUFFIXES = {
 
 
 @pytest.mark.parametrize("kind", ["flatgeobuf", "shapefile"])
-def test_other_formats_read_back(tmp_path: Path, kind: str) -> None:
+def test_other_formats_read_back(tmp_path: Path, kind: Format) -> None:
     path = tmp_path / f"a{SUFFIXES[kind]}"
     write_as(kind, layer(), path)
     assert fiona.listlayers(path) == ["landslides"]
@@ -136,7 +136,9 @@ def said(kind: str, path: Path) -> list[str]:
 
 @pytest.mark.parametrize("name", HOSTILE)
 @pytest.mark.parametrize("kind", ["geojson", "geopackage", "kml", "flatgeobuf"])
-def test_names_stay_what_they_are(tmp_path: Path, kind: str, name: str) -> None:
+def test_names_stay_what_they_are(
+    tmp_path: Path, kind: Literal["geojson", "geopackage", "kml", "flatgeobuf"], name: str
+) -> None:
     evil = layer()
     evil = replace(evil, records=[{**record, "model": HOSTILE[name]} for record in evil.records])
     path = tmp_path / f"a{SUFFIXES[kind]}"
@@ -153,7 +155,7 @@ def test_names_stay_what_they_are(tmp_path: Path, kind: str, name: str) -> None:
 
 
 @pytest.mark.parametrize("kind", get_args(Format))
-def test_half_a_letter_ends_no_file(tmp_path: Path, kind: str) -> None:
+def test_half_a_letter_ends_no_file(tmp_path: Path, kind: Format) -> None:
     evil = layer()
     evil = replace(evil, records=[{**record, "model": HOSTILE["half a letter"]} for record in evil.records])
     write_as(kind, evil, tmp_path / f"a{SUFFIXES[kind]}")
@@ -181,7 +183,7 @@ def test_the_points_of_the_table_lie_in_their_landslides_and_run_no_formula(tmp_
 
 
 @pytest.mark.parametrize("kind", get_args(Format))
-def test_no_landslide_is_written_too(tmp_path: Path, kind: str) -> None:
+def test_no_landslide_is_written_too(tmp_path: Path, kind: Format) -> None:
     path = tmp_path / f"a{SUFFIXES[kind]}"
     write_as(kind, layer(empty=True), path)
     assert path.exists()

@@ -23,7 +23,7 @@ QGIS_PYTHON = "/usr/bin/python3"
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_a_project_names_its_layers_with_relative_paths(tmp_path: Path, name: str) -> None:
-    layers = [
+    layers: list[RasterLayer | VectorLayer] = [
         VectorLayer("landslides", "Slides <&>", "a.gpkg", ("id",)),
         RasterLayer("post", "After", "post.tif", "rgb", (3, 2, 1), ((1, 2), (3, 4), (5, 6))),
     ]

@@ -103,7 +103,7 @@ def test_new_pits_change_the_ground_of_the_later_date_alone(terrain: Terrain) ->
         surface = make_surface(terrain, np.random.default_rng(seed), CASES[Change.QUARRY])
         before_m, after_m = surface.dug_m
         assert (after_m >= before_m).all()
-        deepened += (after_m > before_m).any()
+        deepened += bool((after_m > before_m).any())
     assert deepened == 8
     assert not np.any(make_surface(terrain, np.random.default_rng(8), Nature(changes={})).dug_m)
 

@@ -7,7 +7,8 @@ from landslide_cli.simulation.nature import Change
 from landslide_cli.simulation.spectra import Material
 from landslide_cli.simulation.terrain import Terrain
 
-FLAT = Terrain(*(np.full((6, 8), value, np.float32) for value in (500.0, 1000.0, 100.0)))
+ELEVATION, RELIEF, RIVER = (np.full((6, 8), value, np.float32) for value in (500.0, 1000.0, 100.0))
+FLAT = Terrain(ELEVATION, RELIEF, RIVER)
 
 
 def test_converting_keeps_the_sum_and_takes_only_what_it_may() -> None:

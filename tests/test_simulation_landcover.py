@@ -29,9 +29,11 @@ def test_codes_are_those_of_worldcover_unless_told(dem: Path, tmp_path: Path) ->
     path = write_raster(tmp_path / "cover.tif", halves(10, 80), pixel=30, nodata=-9999)
     cover = read_cover(path, dem)
     assert cover is not None
-    assert (cover.dtype, cover.shape) == (np.uint8, SHAPE)
+    assert cover.dtype == np.uint8
+    assert cover.shape == SHAPE
     assert (cover == halves(Cover.TREES, Cover.WATER)).all()
     told = read_cover(path, dem, parse_classes(["80=built-up"]))
+    assert told is not None
     assert (told == halves(UNKNOWN, Cover.BUILT_UP)).all()
 
 

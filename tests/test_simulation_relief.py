@@ -56,7 +56,8 @@ def test_what_lies_on_the_ground_is_turned_mirrored_and_shrunk_with_it(tmp_path:
     for seed in range(12):
         terrain = read_terrain(path, (200, 170), np.random.default_rng(seed), cover=band)
         assert terrain.cover is not None
-        assert (terrain.cover.dtype, terrain.cover.shape) == (np.uint8, terrain.shape)
+        assert terrain.cover.dtype == np.uint8
+        assert terrain.cover.shape == terrain.shape
         low = (terrain.cover == 10).mean()
         assert 0.05 < low < 0.95
         # The line between the classes is a contour line, wherever the piece lies and however it is turned.

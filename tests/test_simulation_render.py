@@ -56,9 +56,9 @@ def test_only_images_before_the_event_are_out_of_place(world: World) -> None:
     off = replace(world, nature=replace(world.nature, misregistration_px=1.0))
     for after_event in (False, True):
         acquisition = replace(BEFORE, after_event=after_event)
-        scenes = [render(each, acquisition, np.random.default_rng(3)).reflectance for each in (world, off)]
+        still, moved = (render(each, acquisition, np.random.default_rng(3)).reflectance for each in (world, off))
         # Noise is drawn after the shift, so that only a scene in place can be the same.
-        assert np.array_equal(*scenes) == after_event
+        assert np.array_equal(still, moved) == after_event
 
 
 def test_an_image_out_of_place_is_as_sharp_as_one_in_place(world: World) -> None:

@@ -135,7 +135,7 @@ def foreign_files(folder: Path) -> dict[str, Path]:
     with zipfile.ZipFile(folder / "archive.pt", "w") as archive:
         archive.writestr("readme.txt", "no network")
     write_model(folder / "onnx.pt")
-    torch.jit.save(torch.jit.trace(torch.nn.Identity(), torch.zeros(1)), folder / "script.pt")
+    torch.jit.save(torch.jit.trace(torch.nn.Identity(), torch.zeros(1)), folder / "script.pt")  # type: ignore[no-untyped-call]
     return {name: folder / name for name in (*contents, "archive.pt", "onnx.pt", "script.pt")}
 
 

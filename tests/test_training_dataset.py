@@ -9,8 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import rasterio
-from conftest import TRAINED_BANDS
-from prepared_events import read
+from conftest import TRAINED_BANDS, read_raster
 from rasterio.windows import Window
 
 from landslide_cli.errors import InputError
@@ -78,7 +77,7 @@ def test_what_changed_and_is_no_landslide_counts_as_the_recipe_says(dataset: Pat
     opened = TrainingSet.open(tmp_path / "copy" / "set")
     train = opened.of_split("train")
     weights = {"6": 20.0, "7": 0.0}
-    mask = read(opened.mask("one"))
+    mask = read_raster(opened.mask("one"))
     codes = np.random.default_rng(1).choice(np.array((0, 6, 7, 8), np.uint8), mask.shape) * (mask == STABLE)
     with rasterio.open(opened.mask("one")) as source:
         profile = {**source.profile, "driver": "GTiff", "count": 2}

@@ -39,7 +39,7 @@ LAYOUTS = {
 def test_every_layout_fills_the_encoder_and_drops_b10(
     tmp_path: Path, pretrained: dict[str, Tensor], layout: str, network: str, bands: tuple[str, ...]
 ) -> None:
-    torch.save(LAYOUTS[layout](pretrained), tmp_path / "weights.pth")
+    torch.save(LAYOUTS[layout](pretrained), tmp_path / "weights.pth")  # type: ignore[no-untyped-call]
     built = build_network(network, bands=len(bands))
     before = {key: value.clone() for key, value in built.state_dict().items()}
     load_encoder_weights(built, tmp_path / "weights.pth", bands)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import rasterio
 import shapely
-from conftest import Maker, band_folder, write_raster
+from conftest import Maker, band_folder, read_raster, write_raster
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 from prepared_events import (
@@ -17,7 +17,6 @@ from prepared_events import (
     STRIDE,
     WINDOW,
     codes,
-    read,
     rewrite,
     scattered,
     scattered_event,
@@ -57,22 +56,22 @@ def test_pixels_whose_centre_lies_in_a_landslide_are_burned(config: PrepareConfi
         assert (source.dtypes, source.profile["tiled"], source.profile["compress"]) == (("uint8",), True, "deflate")
     rows, columns = np.mgrid[: SHAPE[0], : SHAPE[1]] + 0.5
     polygons = shapely.union_all([box(*corners) for corners in scattered()])
-    assert np.array_equal(read(mask)[0] == LANDSLIDE, shapely.contains_xy(polygons, columns, rows))
+    assert np.array_equal(read_raster(mask)[0] == LANDSLIDE, shapely.contains_xy(polygons, columns, rows))
 
 
 def test_the_mask_is_the_same_however_it_is_cut(config: PrepareConfig, monkeypatch: pytest.MonkeyPatch) -> None:
     prepare(config)
-    whole = read(config.out / "masks" / "haiti.tif")
+    whole = read_raster(config.out / "masks" / "haiti.tif")
     monkeypatch.setattr(grids, "BLOCK_PX", 37)
     prepare(replace(config, overwrite=True))
-    assert np.array_equal(read(config.out / "masks" / "haiti.tif"), whole)
+    assert np.array_equal(read_raster(config.out / "masks" / "haiti.tif"), whole)
 
 
 def test_all_touched_burns_more(config: PrepareConfig, tmp_path: Path) -> None:
     prepare(config)
     prepare(replace(config, out=tmp_path / "touched", all_touched=True))
     by_centre, touched = (
-        read(folder / "masks" / "haiti.tif") == LANDSLIDE for folder in (config.out, tmp_path / "touched")
+        read_raster(folder / "masks" / "haiti.tif") == LANDSLIDE for folder in (config.out, tmp_path / "touched")
     )
     assert (by_centre <= touched).all()
     assert touched.sum() > 1.2 * by_centre.sum()
@@ -82,14 +81,14 @@ def test_other_changes_are_kept_beside_the_landslides(
     config: PrepareConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     prepare(config)
-    landslide = read(config.out / "masks" / "haiti.tif")[0] == LANDSLIDE
+    landslide = read_raster(config.out / "masks" / "haiti.tif")[0] == LANDSLIDE
     given = np.random.default_rng(5).choice(np.array((0, 6, 254, 3), np.int16), (SHAPE[0] // 2, SHAPE[1] // 2))
     # Pixels of 20 m, the rightmost of which nobody looked at.
     given[:, -10:] = -9
     changes = write_changes(tmp_path / "changes.tif", config.events[0], given, pixel=20.0, nodata=-9)
     monkeypatch.setattr(grids, "BLOCK_PX", 37)
     summary = prepare(replace(config, changes=(changes,), overwrite=True))
-    mask = read(config.out / "masks" / "haiti.tif")
+    mask = read_raster(config.out / "masks" / "haiti.tif")
     expected = np.where(given < 0, 0, given).repeat(2, axis=0).repeat(2, axis=1)
     expected[landslide] = 0
     assert np.array_equal(mask[0] == LANDSLIDE, landslide)
@@ -128,7 +127,7 @@ def test_truth_is_not_known_outside_the_aoi(config: PrepareConfig) -> None:
     triangle = {"type": "Polygon", "coordinates": [[[west, south], [east, south], [west, north], [west, south]]]}
     replace(event, item={**event.item, "geometry": triangle}).save()
     summary = prepare(config)
-    mask = read(config.out / "masks" / "haiti.tif")[0]
+    mask = read_raster(config.out / "masks" / "haiti.tif")[0]
     outside = ~grids.inside(shape(triangle), GeoBox.from_rio(rasterio.open(event.path("clear"))))
     assert np.array_equal(mask == UNKNOWN, outside)
     assert 0.4 < outside.mean() < 0.6
@@ -143,12 +142,12 @@ def test_the_windows_are_those_that_a_look_at_each_would_keep(make_event: Maker,
     event = make_event("haiti", shape=SHAPE)
     inventory = write_inventory(tmp_path / "haiti.geojson", event, scattered(seed))
     unseen = with_scenes(event, {"pre": 2, "post": 3})
-    terrain = read(event / "terrain.tif")
+    terrain = read_raster(event / "terrain.tif")
     terrain[1, 150, 30] = np.nan
     rewrite(event / "terrain.tif", terrain)
     config = PrepareConfig(tmp_path / "set", (event,), (inventory,), window=WINDOW, stride=STRIDE, min_pixels=9)
     summary = prepare(config)
-    landslide = read(config.out / "masks" / "haiti.tif")[0] == LANDSLIDE
+    landslide = read_raster(config.out / "masks" / "haiti.tif")[0] == LANDSLIDE
     expected, measures = [], []
     pres, posts = ([image for image in unseen if image.startswith(side)] for side in ("pre/", "post/"))
     nodata = (Unseen.OUTSIDE, Unseen.DEFECTIVE)

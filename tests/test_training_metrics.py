@@ -3,12 +3,13 @@
 from math import isnan
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from landslide_cli.training.metrics import THRESHOLDS, PixelCounter
 
 
-def counted(probability: object, truth: object) -> PixelCounter:
+def counted(probability: npt.ArrayLike, truth: npt.ArrayLike) -> PixelCounter:
     counter = PixelCounter()
     counter.add(np.asarray(probability, np.float32), np.asarray(truth), np.ones(np.shape(truth)))
     return counter

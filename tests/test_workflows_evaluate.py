@@ -9,8 +9,8 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 import rasterio
-from conftest import CARD, TRAINED_BANDS, write_model
-from prepared_events import read, write_changes, write_inventory
+from conftest import CARD, TRAINED_BANDS, read_raster, write_model
+from prepared_events import write_changes, write_inventory
 
 from landslide_cli.card import ModelCard
 from landslide_cli.config import EvaluateConfig, ExportConfig, PrepareConfig, TrainConfig
@@ -63,7 +63,9 @@ def test_the_map_shows_hits_misses_and_alarms_in_their_place(dataset: Path, tmp_
 
 def test_what_changed_and_is_no_landslide_is_counted_by_its_code(dataset: Path, tmp_path: Path) -> None:
     events = tuple(dataset.parent / name for name in ("one", "two", "three"))
-    given = np.random.default_rng(0).choice(np.array((0, 2, 6), np.uint8), read(events[2] / "clear.tif").shape[1:])
+    given = np.random.default_rng(0).choice(
+        np.array((0, 2, 6), np.uint8), read_raster(events[2] / "clear.tif").shape[1:]
+    )
     half = write_inventory(tmp_path / "half.geojson", events[2], [(150, 100, 160, 130)])
     config = PrepareConfig(
         tmp_path / "set", events, (half,), window=64, stride=16, min_evaluation_pixels=1,
@@ -127,7 +129,7 @@ def test_a_run_is_measured_with_its_best_weights(dataset: Path, tmp_path: Path) 
 def test_a_split_without_windows_and_other_mistakes_are_told(dataset: Path, tmp_path: Path) -> None:
     base = EvaluateConfig("red-change", dataset, out=tmp_path / "out")
     with pytest.raises(InputError, match=r"--split 'other' is unknown; use train, validation, test"):
-        evaluate(replace(base, split="other"))
+        evaluate(replace(base, split="other"))  # type: ignore[arg-type]
     with pytest.raises(InputError, match="no probability above 0"):
         evaluate(replace(base, threshold=1.5))
     with pytest.raises(ModelError, match="reads B08, which event one"):

@@ -90,7 +90,7 @@ def test_a_model_gets_another_card_and_stays_the_same(tmp_path: Path) -> None:
     engines = OnnxEngine(old), OnnxEngine(new)
     assert engines[1].card == replace(engines[0].card, name="new", version="2", threshold=0.61, scores={"f1": 0.5})
     inputs = example_inputs(len(TERRAIN_CARD.bands), TERRAIN_CARD.tile_px)
-    assert np.array_equal(*(engine.run(inputs) for engine in engines))
+    assert np.array_equal(engines[0].run(inputs), engines[1].run(inputs))
     assert json.loads(new.with_suffix(".json").read_text())["properties"]["mlm:name"] == "new"
     # In place, too; and a model is not exported again.
     write_card(CardConfig(str(new), toml, new, overwrite=True))

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import rasterio
-from conftest import ORIGIN_M, Maker, band_folder, write_raster
+from conftest import ORIGIN_M, Maker, band_folder, read_raster, write_raster
 from odc.geo.geobox import GeoBox
 from rio_cogeo.cogeo import cog_validate
 
@@ -44,11 +44,6 @@ def config(tmp_path: Path) -> FetchConfig:
     )
 
 
-def read(path: Path) -> np.ndarray:
-    with rasterio.open(path) as source:
-        return source.read()
-
-
 def test_an_event_holds_valid_cogs_on_one_grid(config: FetchConfig) -> None:
     summary = fetch(config)
     grids = set()
@@ -67,57 +62,61 @@ def test_pixels_on_the_grid_come_through_unchanged(config: FetchConfig) -> None:
     summary = fetch(config)
     assert (summary.height_px, summary.width_px) == SHAPE
     for side in ("pre", "post"):
-        assert np.array_equal(read(config.out / f"{side}.tif")[0], read(config.out.parent / side / "B02.tif")[0])
+        assert np.array_equal(
+            read_raster(config.out / f"{side}.tif")[0], read_raster(config.out.parent / side / "B02.tif")[0]
+        )
     assert summary.clear_percent == 100
     assert summary.bands == ("B02", "B03", "B04")
 
 
 def test_a_multiband_file_and_a_folder_of_bands_give_the_same(config: FetchConfig, tmp_path: Path) -> None:
     fetch(config)
-    stacked = {}
+    stacked = []
     for side in ("pre", "post"):
-        stack = np.concatenate([read(tmp_path / side / f"{band}.tif") for band in ("B04", "B02", "B03")])
-        stacked[side] = (str(write_raster(tmp_path / f"{side}.tif", stack)),)
-    other = replace(config, out=tmp_path / "other", bands="b4, B02,B03", **stacked)
+        stack = np.concatenate([read_raster(tmp_path / side / f"{band}.tif") for band in ("B04", "B02", "B03")])
+        stacked.append((str(write_raster(tmp_path / f"{side}.tif", stack)),))
+    other = replace(config, out=tmp_path / "other", bands="b4, B02,B03", pre=stacked[0], post=stacked[1])
     fetch(other)
     for product in ("pre", "post", "clear"):
-        assert np.array_equal(read(config.out / f"{product}.tif"), read(other.out / f"{product}.tif"))
+        assert np.array_equal(read_raster(config.out / f"{product}.tif"), read_raster(other.out / f"{product}.tif"))
 
 
 def test_files_given_one_by_one_are_joined(config: FetchConfig, tmp_path: Path) -> None:
     fetch(config)
-    sides = {side: tuple(str(tmp_path / side / f"{band}.tif") for band in ("B04", "B02")) for side in ("pre", "post")}
-    summary = fetch(replace(config, out=tmp_path / "other", **sides))
+    pre, post = (tuple(str(tmp_path / side / f"{band}.tif") for band in ("B04", "B02")) for side in ("pre", "post"))
+    summary = fetch(replace(config, out=tmp_path / "other", pre=pre, post=post))
     assert summary.bands == ("B02", "B04")
-    assert np.array_equal(read(config.out / "pre.tif")[[0, 2]], read(tmp_path / "other" / "pre.tif"))
+    assert np.array_equal(read_raster(config.out / "pre.tif")[[0, 2]], read_raster(tmp_path / "other" / "pre.tif"))
 
 
 def test_reflectance_files_are_brought_to_digital_numbers(config: FetchConfig, tmp_path: Path) -> None:
     fetch(config)
-    scaled = {}
+    scaled = []
     for side in ("pre", "post"):
-        images = {b: read(tmp_path / side / f"{b}.tif")[0].astype(np.float32) / 1e4 for b in ("B02", "B03", "B04")}
-        scaled[side] = (str(band_folder(tmp_path / f"{side}-reflectance", images, nodata=None)),)
-    other = replace(config, out=tmp_path / "other", scale=1.0, **scaled)
+        images = {
+            b: read_raster(tmp_path / side / f"{b}.tif")[0].astype(np.float32) / 1e4 for b in ("B02", "B03", "B04")
+        }
+        scaled.append((str(band_folder(tmp_path / f"{side}-reflectance", images, nodata=None)),))
+    other = replace(config, out=tmp_path / "other", scale=1.0, pre=scaled[0], post=scaled[1])
     fetch(other)
-    assert np.array_equal(read(config.out / "pre.tif"), read(other.out / "pre.tif"))
+    assert np.array_equal(read_raster(config.out / "pre.tif"), read_raster(other.out / "pre.tif"))
 
 
 def test_the_offset_is_removed_and_nodata_stays_nodata(config: FetchConfig, tmp_path: Path) -> None:
-    shifted = {}
+    shifted = []
     for side in ("pre", "post"):
-        images = {b: read(tmp_path / side / f"{b}.tif")[0] + np.uint16(1000) for b in ("B02", "B03", "B04")}
+        images = {b: read_raster(tmp_path / side / f"{b}.tif")[0] + np.uint16(1000) for b in ("B02", "B03", "B04")}
         images["B03"][5, 7] = 0
         images["B03"][6, 7] = 900  # Darker than the offset, yet observed.
-        shifted[side] = (str(band_folder(tmp_path / f"{side}-shifted", images)),)
-    other = replace(config, out=tmp_path / "other", offset=-0.1, **shifted)
+        shifted.append((str(band_folder(tmp_path / f"{side}-shifted", images)),))
+    other = replace(config, out=tmp_path / "other", offset=-0.1, pre=shifted[0], post=shifted[1])
     fetch(config)
     fetch(other)
-    expected = read(config.out / "pre.tif")
+    expected = read_raster(config.out / "pre.tif")
     expected[1, 5, 7] = 0
     expected[1, 6, 7] = 1
-    assert np.array_equal(read(other.out / "pre.tif"), expected)
-    clear = read(other.out / "clear.tif")[0]
+    assert np.array_equal(read_raster(other.out / "pre.tif"), expected)
+    clear = read_raster(other.out / "clear.tif")[0]
     assert np.argwhere(clear == 0).tolist() == [[5, 7]]
 
 
@@ -132,7 +131,7 @@ def test_images_in_degrees_are_brought_to_the_metric_grid(shared_data: Path, tmp
     assert Event.open(tmp_path / "event").properties["proj:code"] == "EPSG:32654"
     assert summary.bands == ("B02", "B03", "B04")
     assert summary.clear_percent == pytest.approx(59.4, abs=0.3)
-    terrain = read(tmp_path / "event" / "terrain.tif")
+    terrain = read_raster(tmp_path / "event" / "terrain.tif")
     assert np.nanmin(terrain[0]) >= 9
     assert np.nanmax(terrain[0]) <= 286
     assert np.nanmax(np.hypot(terrain[2], terrain[3])) <= 1 + 1e-5
@@ -277,5 +276,7 @@ def test_a_killed_fetch_leaves_no_event_and_a_rerun_succeeds(make_event: Maker, 
     assert kills >= 2
     subprocess.run(command, check=True, stderr=subprocess.DEVNULL)
     for product in FETCHED:
-        assert np.array_equal(read(tmp_path / "killed" / f"{product}.tif"), read(reference / f"{product}.tif"), True)
+        assert np.array_equal(
+            read_raster(tmp_path / "killed" / f"{product}.tif"), read_raster(reference / f"{product}.tif"), True
+        )
     assert sorted(p.name for p in (tmp_path / "killed").iterdir()) == sorted(p.name for p in reference.iterdir())

@@ -9,6 +9,8 @@ import pystac
 import pytest
 import rasterio
 import rasterio.shutil
+from conftest import read_raster
+from odc.geo.geobox import GeoBox
 from shapely.geometry import box, mapping, shape
 
 from landslide_cli.config import FetchConfig
@@ -22,11 +24,6 @@ from landslide_cli.imagery.catalogs import dn_offset
 from landslide_cli.imagery.scenes import Scene
 from landslide_cli.simulation.catalog import SimulatedCatalog, write_catalog
 from landslide_cli.workflows.fetch import fetch
-
-
-def read(path: Path) -> np.ndarray:
-    with rasterio.open(path) as source:
-        return source.read()
 
 
 def fetched(catalog: SimulatedCatalog, out: Path, aoi: str | None = None) -> Event:
@@ -60,12 +57,12 @@ def test_every_place_is_covered_and_on_the_lattice(tmp_path: Path, centre: tuple
     assert event.properties["proj:code"] in (crs, f"{crs[:-2]}{zone + 1:02}", f"{crs[:-2]}{zone - 1:02}")
     with rasterio.open(event.path("post")) as source:
         assert (source.transform.c % 10, source.transform.f % 10) == (0, 0)
-        inside = grids.inside(event.aoi, _grid(source))
+        inside = grids.inside(event.aoi, GeoBox.from_rio(source))
         post = source.read()
     assert (post[:, inside] > 0).all()
-    assert np.isfinite(read(event.path("terrain"))[:, inside]).all()
+    assert np.isfinite(read_raster(event.path("terrain"))[:, inside]).all()
     # No seam where the granules of two zones meet: neighbours differ as much there as elsewhere.
-    clear = (read(event.path("clear"))[0] == 1) & inside
+    clear = (read_raster(event.path("clear"))[0] == 1) & inside
     step = np.abs(np.diff(post[3].astype(float), axis=1))
     both = clear[:, 1:] & clear[:, :-1]
     columns = np.array(
@@ -119,7 +116,9 @@ def test_four_granules_that_meet_in_the_aoi_are_as_good_as_two(
     four = fetched(replace(catalog, items=cut_into_four(catalog, tmp_path)), tmp_path / "four")
     assert len({scene["id"] for scene in four.scenes}) == 2 * len({scene["id"] for scene in whole.scenes}) >= 8
     for product in FETCHED:
-        assert np.array_equal(read(whole.path(product)), read(four.path(product)), equal_nan=True), product
+        assert np.array_equal(read_raster(whole.path(product)), read_raster(four.path(product)), equal_nan=True), (
+            product
+        )
 
 
 def in_the_layout_of_copernicus(catalog: SimulatedCatalog, folder: Path) -> Path:
@@ -153,7 +152,7 @@ def test_jp2_with_declared_offsets_give_the_event_that_cogs_give(
     jp2 = fetched(replace(catalog, items=in_the_layout_of_copernicus(catalog, tmp_path)), tmp_path / "jp2")
     assert {scene["offset_removed"] for scene in jp2.scenes} == {0, 1000}
     for product in FETCHED:
-        assert np.array_equal(read(whole.path(product)), read(jp2.path(product)), equal_nan=True), product
+        assert np.array_equal(read_raster(whole.path(product)), read_raster(jp2.path(product)), equal_nan=True), product
 
 
 def test_two_granules_of_one_scene_show_the_same_place(tmp_path: Path) -> None:
@@ -187,12 +186,6 @@ def _shift_px(one: np.ndarray, other: np.ndarray, mask: np.ndarray) -> tuple[flo
     return float(solution[0]), float(solution[1])
 
 
-def _grid(source: rasterio.DatasetReader) -> object:
-    from odc.geo.geobox import GeoBox
-
-    return GeoBox.from_rio(source)
-
-
 def write_aoi(path: Path, geometry: object) -> str:
     feature = {"type": "Feature", "properties": {}, "geometry": mapping(geometry)}
     path.write_text(json.dumps({"type": "FeatureCollection", "features": [feature]}))
@@ -213,7 +206,7 @@ def test_a_strip_a_kilometre_wide_gives_the_pixels_of_the_whole(
         window = one.window(*other.bounds).round_offsets().round_lengths()
         same = one.read(window=window).astype(int) - other.read()
     rows, columns = window.toslices()
-    equal = read(whole.path("sources"))[1][rows, columns] == read(part.path("sources"))[1]
+    equal = read_raster(whole.path("sources"))[1][rows, columns] == read_raster(part.path("sources"))[1]
     assert equal.mean() > 0.9
     assert np.abs(same[:, equal]).max() <= 1
 
@@ -224,7 +217,7 @@ def test_a_hole_in_the_aoi_is_no_gap(catalog: SimulatedCatalog, tmp_path: Path) 
     ring = outer.difference(outer.centroid.buffer(0.004))
     event = fetched(catalog, tmp_path / "event", write_aoi(tmp_path / "ring.geojson", ring))
     with rasterio.open(event.path("clear")) as source:
-        inside = grids.inside(event.aoi, _grid(source))
+        inside = grids.inside(event.aoi, GeoBox.from_rio(source))
     assert not inside[inside.shape[0] // 2, inside.shape[1] // 2]
     facts = event.fetched
     assert facts.clear_percent + sum(facts.unseen_percent.values()) == pytest.approx(100, abs=0.1)

@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import rasterio
+from conftest import day_of, read_raster
 from servers import BASE_URL, Faults, Traffic, stac_api, storage
 
 from landslide_cli.event.folder import Event
@@ -80,15 +81,10 @@ def calm(catalog: SimulatedCatalog, tmp_path_factory: pytest.TempPathFactory) ->
     return out
 
 
-def read(path: Path) -> np.ndarray:
-    with rasterio.open(path) as source:
-        return source.read()
-
-
 def assert_same(one: Path, other: Path) -> None:
     for product in FETCHED:
         name = PRODUCTS[product].file
-        assert np.array_equal(read(one / name), read(other / name), equal_nan=True), name
+        assert np.array_equal(read_raster(one / name), read_raster(other / name), equal_nan=True), name
     assert sorted(p.name for p in one.iterdir()) == sorted(p.name for p in other.iterdir())
 
 
@@ -131,15 +127,15 @@ def test_a_scene_that_cannot_be_read_is_replaced_with_a_warning(
     event = Event.open(tmp_path / "event")
     assert used["id"] not in {scene["id"] for scene in event.scenes}
     assert {s["side"] for s in event.scenes} == {"pre", "post"}
-    assert np.array_equal(read(event.path("pre")), read(calm / "pre.tif"))
-    assert (read(event.path("post")) > 0).all()
+    assert np.array_equal(read_raster(event.path("pre")), read_raster(calm / "pre.tif"))
+    assert (read_raster(event.path("post")) > 0).all()
     if change == "/etc/passwd":
         assert "not on the network" in flat
 
 
 def test_a_scene_that_is_all_nodata_is_not_used(catalog: SimulatedCatalog, calm: Path, tmp_path: Path) -> None:
     collection = json.loads(catalog.items.read_text())
-    used = next(s for s in Event.open(calm).scenes if s["side"] == "pre" and s["source"] == 1)["datetime"][:10]
+    used = next(day_of(s) for s in Event.open(calm).scenes if s["side"] == "pre" and s["source"] == 1)
     folder = tmp_path / "catalog"
     shutil.copytree(catalog.items.parent, folder)
     for feature in collection["features"]:
@@ -153,8 +149,8 @@ def test_a_scene_that_is_all_nodata_is_not_used(catalog: SimulatedCatalog, calm:
     other = replace(catalog, items=folder / "items.json")
     fetch(other, tmp_path / "event", Faults())
     event = Event.open(tmp_path / "event")
-    assert used not in {s["datetime"][:10] for s in event.scenes}
-    assert np.array_equal(read(event.path("post")), read(calm / "post.tif"))
+    assert used not in {day_of(s) for s in event.scenes}
+    assert np.array_equal(read_raster(event.path("post")), read_raster(calm / "post.tif"))
 
 
 def test_ten_kills_and_a_rerun_give_the_same_event(catalog: SimulatedCatalog, calm: Path, tmp_path: Path) -> None:
@@ -164,7 +160,7 @@ def test_ten_kills_and_a_rerun_give_the_same_event(catalog: SimulatedCatalog, ca
     with served(catalog, Faults()) as (api, environment, traffic):
         command = arguments(catalog, out, api)
         for _ in range(10):
-            process = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
+            process = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL, text=True)
             time.sleep(moments.uniform(1.0, 5.0))
             if process.poll() is None:
                 os.kill(process.pid, signal.SIGKILL)
@@ -194,7 +190,7 @@ def test_finished_blocks_are_not_read_again(catalog: SimulatedCatalog, calm: Pat
         assert kept
         assert not (out / ITEM).exists()
         traffic.paths.clear()
-        process = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
+        process = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL, text=True)
         seen: dict[str, int] = {}
         while process.poll() is None:
             for path in (out / STAGING).glob("p*-*-*.tif") if (out / STAGING).exists() else ():

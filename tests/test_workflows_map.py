@@ -12,7 +12,7 @@ from typing import Any
 import fiona
 import numpy as np
 import pytest
-import rasterio
+from conftest import read_raster
 from servers import BASE_URL, Traffic, stac_api, storage
 from shapely.geometry import shape
 
@@ -78,11 +78,6 @@ def mapped(cloud: Cloud, catalog: SimulatedCatalog, tmp_path_factory: pytest.Tem
     return out
 
 
-def read(path: Path) -> np.ndarray:
-    with rasterio.open(path) as source:
-        return source.read()
-
-
 def test_images_are_signed_and_found_over_http(mapped: Path, cloud: Cloud) -> None:
     assert Event.open(mapped).bands == BANDS
     assert cloud.traffic.tokens >= 1
@@ -116,21 +111,21 @@ def test_the_served_event_is_the_one_on_disk(mapped: Path, tmp_path: Path) -> No
         )
     )
     for name in ("pre.tif", "post.tif", "clear.tif", "terrain.tif"):
-        assert np.array_equal(read(mapped / name), read(tmp_path / "event" / name), equal_nan=True), name
+        assert np.array_equal(read_raster(mapped / name), read_raster(tmp_path / "event" / name), equal_nan=True), name
 
 
 def test_both_granules_in_two_zones_are_mosaicked_without_a_gap(mapped: Path) -> None:
     event = Event.open(mapped)
     used = [scene for scene in event.scenes if scene["side"] == "post"]
     assert len({scene["id"] for scene in used if scene["source"] == 1}) == 2
-    assert (read(mapped / "post.tif") > 0).all()
+    assert (read_raster(mapped / "post.tif") > 0).all()
 
 
 def test_the_offset_is_removed_where_the_baseline_has_it(mapped: Path) -> None:
     scenes = Event.open(mapped).scenes
     assert {(s["side"], s["offset_removed"]) for s in scenes} == {("pre", 0), ("post", 1000)}
-    clear = read(mapped / "clear.tif")[0] == 1
-    pre, post = (read(mapped / f"{side}.tif")[:, clear].astype(float) for side in ("pre", "post"))
+    clear = read_raster(mapped / "clear.tif")[0] == 1
+    pre, post = (read_raster(mapped / f"{side}.tif")[:, clear].astype(float) for side in ("pre", "post"))
     # Most of the ground did not change: a step of 1000 would show in every band.
     assert np.abs(np.median(post - pre, axis=1)).max() < 350
 
@@ -149,8 +144,8 @@ def test_polygons_lie_on_the_simulated_landslides(mapped: Path, catalog: Simulat
 
 
 def test_the_clouds_are_in_the_layer_of_what_was_not_analysed(mapped: Path) -> None:
-    percent = read(mapped / "probability.tif")[0]
-    clear = read(mapped / "clear.tif")[0]
+    percent = read_raster(mapped / "probability.tif")[0]
+    clear = read_raster(mapped / "clear.tif")[0]
     assert np.array_equal(percent == 255, clear == 0)
     layers = ["landslides", "not_analysed", "aoi", "scenes", "layer_styles"]
     assert fiona.listlayers(mapped / "landslides.gpkg") == layers

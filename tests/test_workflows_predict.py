@@ -5,11 +5,12 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
 import rasterio
-from conftest import CARD, ORIGIN_M, Maker, band_folder, write_model, write_raster
+from conftest import CARD, ORIGIN_M, Maker, band_folder, read_raster, write_model, write_raster
 from rio_cogeo.cogeo import cog_validate
 
 from landslide_cli.config import FetchConfig, PredictConfig
@@ -32,8 +33,8 @@ def predicted(event: Path) -> PredictRecord:
 
 
 def read(path: Path) -> np.ndarray:
-    with rasterio.open(path) as source:
-        return source.read(1)
+    band: np.ndarray = read_raster(path)[0]
+    return band
 
 
 def test_a_model_maps_the_change_where_it_is(make_event: Maker, tmp_path: Path) -> None:
@@ -120,7 +121,9 @@ def test_turning_the_ground_asks_eight_times_and_is_recorded(make_event: Maker, 
 
 
 @pytest.mark.parametrize("overviews", ["average", "nearest", "none"])
-def test_overviews_are_made_as_asked(make_event: Maker, tmp_path: Path, overviews: str) -> None:
+def test_overviews_are_made_as_asked(
+    make_event: Maker, tmp_path: Path, overviews: Literal["average", "nearest", "none"]
+) -> None:
     event = make_event(shape=(600, 1100))
     predict(PredictConfig(event, model=str(write_model(tmp_path / "m.onnx")), overviews=overviews))
     with rasterio.open(event / "probability.tif") as source:

@@ -68,7 +68,7 @@ def test_the_same_again_is_kept_and_anything_else_needs_overwrite(config: Prepar
     assert before == {path: path.stat().st_mtime_ns for path in config.out.rglob("*")}
     for change in ({"max_cloud": 10.0}, {"stride": 12}, {"min_pixels": 2}):
         with pytest.raises(InputError, match="--overwrite"):
-            prepare(replace(config, **change))  # type: ignore[arg-type]
+            prepare(replace(config, **change))
     index = (config.out / INDEX).read_bytes()
     write_inventory(config.inventory[0], config.events[0], scattered(1))
     with pytest.raises(InputError, match="other options, events or inventories"):

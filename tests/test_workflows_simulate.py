@@ -155,7 +155,7 @@ def test_bad_input_is_one_clear_error(tmp_path: Path) -> None:
         ({"dem": (tmp_path / "none.tif",), "events": 3}, "cannot be read"),
     ):
         with pytest.raises(InputError, match=message):
-            simulate(replace(base, **change))  # type: ignore[arg-type]
+            simulate(replace(base, **change))
     assert not [path for path in (tmp_path / "out").glob("*") if path.name.startswith(".part")]
 
 

@@ -176,7 +176,7 @@ def test_bfloat16_is_used_on_processors_that_have_it_and_else_said_not_to_be(
 
 def test_a_device_that_is_not_there_leaves_nothing(dataset: Path, recipe_file: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="--device 'tpu' is unknown"):
-        train(replace(config(dataset, recipe_file, tmp_path / "run"), device="tpu"))
+        train(replace(config(dataset, recipe_file, tmp_path / "run"), device="tpu"))  # type: ignore[arg-type]
     if not torch.cuda.is_available():
         with pytest.raises(InputError, match="finds no GPU"):
             train(replace(config(dataset, recipe_file, tmp_path / "run"), device="cuda"))
@@ -203,14 +203,14 @@ def test_a_finished_run_is_kept_and_can_be_trained_on(
         train(TrainConfig(dataset, tmp_path / "none", resume=True))
 
 
-def altered(dataset: Path, folder: Path, chosen_split: str, **columns: object) -> Path:
+def altered(dataset: Path, folder: Path, chosen_split: str, **columns: np.generic | str) -> Path:
     """Copy a training set beside itself with other values in one of its splits."""
     copy = dataset.with_name(folder.name)
     shutil.copytree(dataset, copy)
     windows = read_index(copy / INDEX)
     chosen = windows.split == chosen_split
     values = {name: np.where(chosen, value, getattr(windows, name)) for name, value in columns.items()}
-    write_index(replace(windows, **values), copy / INDEX)  # type: ignore[arg-type]
+    write_index(replace(windows, **values), copy / INDEX)
     return copy
 
 

@@ -15,6 +15,7 @@ import pystac
 import pytest
 import rasterio
 from shapely.geometry import shape
+from shapely.geometry.base import BaseGeometry
 
 from landslide_cli.config import FetchConfig, InfoConfig, MapConfig, PredictConfig, VectorizeConfig
 from landslide_cli.errors import InputError
@@ -82,7 +83,7 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {str(file): (folder / file).read_bytes() for file in Event.open(folder).files()}
 
 
-def outlines(path: Path) -> list[tuple[dict[str, object], object]]:
+def outlines(path: Path) -> list[tuple[dict[str, object], BaseGeometry]]:
     with fiona.open(path) as layer:
         return [(dict(f.properties), shape(f.geometry)) for f in layer]
 

@@ -50,7 +50,7 @@ class Plugin:
         (output,) = self.session.get_outputs()
         assert output.shape[2] == output.shape[3]
         self.metadata = {k: json.loads(v) for k, v in self.session.get_modelmeta().custom_metadata_map.items()}
-        self.tile = self.input.shape[-1]
+        self.tile = int(self.input.shape[-1])
         overlap = int(self.tile * self.metadata["tiles_overlap"] / 100 * 2) // 2
         self.stride = self.tile - overlap
 
@@ -88,7 +88,7 @@ class Plugin:
         return -(size - self.tile) % self.stride
 
     def _process(self, window: NDArray[np.generic]) -> NDArray[np.float32]:
-        batch = np.moveaxis(window, 0, -1)[None, :, :, : self.input.shape[-3]]
+        batch: NDArray[Any] = np.moveaxis(window, 0, -1)[None, :, :, : self.input.shape[-3]]
         scaled = np.float32(batch * 1.0 / 255.0)
         mean, std = (np.array(self.metadata[f"standardization_{name}"], np.float32) for name in ("mean", "std"))
         fed = np.transpose((scaled - mean) / std, (0, 3, 1, 2))
@@ -140,6 +140,11 @@ def test_the_file_says_what_the_plugin_asks(event: Path, tmp_path: Path) -> None
 def exported(tmp_path: Path, card: ModelCard, event: Path | None = None) -> QgisModelSummary:
     model = write_model(tmp_path / "model.onnx", card)
     return write_qgis_model(QgisModelConfig(str(model), tmp_path / "qgis.onnx", event))
+
+
+def stack_of(made: QgisModelSummary) -> Path:
+    assert made.stack is not None
+    return made.stack
 
 
 @pytest.mark.parametrize("terrain", [True, False])
@@ -211,7 +216,7 @@ def test_a_band_the_model_can_do_without_is_blank(make_event: Maker, tmp_path: P
         assert stack.read(4).min() > 0
     predict(PredictConfig(event, model=str(tmp_path / "model.onnx"), device="cpu"))
     with rasterio.open(event / "probability.tif") as source:
-        assert np.abs(Plugin(made.model).run(made.stack) - source.read(1) / 100).max() <= ROUNDING
+        assert np.abs(Plugin(made.model).run(stack_of(made)) - source.read(1) / 100).max() <= ROUNDING
 
 
 def test_a_run_becomes_a_model_for_the_plugin_once_exported(dataset: Path, tmp_path: Path) -> None:
@@ -291,7 +296,7 @@ def test_qgis_reads_the_raster_as_this_test_does(event: Path, tmp_path: Path) ->
         for name, (top, left) in windows.items()
     }
     report = subprocess.run(
-        [QGIS_PYTHON, Path(__file__).with_name("qgis_deepness.py"), made.stack, json.dumps(extents),
+        [QGIS_PYTHON, Path(__file__).with_name("qgis_deepness.py"), stack_of(made), json.dumps(extents),
          tmp_path / "windows.npz", tmp_path / "drawn.png"], capture_output=True, text=True, check=True, timeout=300,
     )  # fmt: skip
     told = json.loads(report.stdout.partition("REPORT")[2])

@@ -37,10 +37,17 @@ Span = slice | NDArray[np.intp]
 class Reader(Protocol):
     """Gives rows of an event."""
 
-    height: int
-    width: int
-    origin: tuple[int, int]
-    """Absolute row and column of the first pixel, in pixels, from the origin of the CRS."""
+    @property
+    def height(self) -> int:
+        """Rows of the event."""
+
+    @property
+    def width(self) -> int:
+        """Columns of the event."""
+
+    @property
+    def origin(self) -> tuple[int, int]:
+        """Absolute row and column of the first pixel, in pixels, from the origin of the CRS."""
 
     def read(self, row: int, rows: int) -> Strip:
         """Read `rows` rows from `row`."""
@@ -49,8 +56,13 @@ class Reader(Protocol):
 class SamplingReader(Protocol):
     """Gives parts of an event in any order."""
 
-    height: int
-    width: int
+    @property
+    def height(self) -> int:
+        """Rows of the event."""
+
+    @property
+    def width(self) -> int:
+        """Columns of the event."""
 
     def part(self, row: int, column: int, rows: int, columns: int) -> Strip:
         """Read a part of `rows` x `columns` pixels that starts at `row` and `column`."""

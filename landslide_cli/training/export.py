@@ -31,7 +31,8 @@ class SelfContained(nn.Module):
 
     def __init__(self, normalisation: nn.Module, network: nn.Module, scaling: Scaling | None = None) -> None:
         """Join what normalises `(pre, post, terrain)`, what makes logits (N, 1, H, W) of the three, and what
-        calibrates them."""
+        calibrates them.
+        """
         super().__init__()
         self.normalisation = normalisation
         self.network = network

@@ -28,6 +28,8 @@ Progress = Callable[[str, float], None]
 PICTURED = 8
 """Validation windows that are drawn after each epoch, always the same."""
 
+Tensors = tuple[Tensor, ...] | list[Tensor]
+
 
 def sow(seed: int) -> None:
     """Set the seed of all chance: of weights, windows and augmentation."""
@@ -107,10 +109,10 @@ def fit(
     return keeper.history
 
 
-def _moving_average(decay: float) -> Callable[[list[Tensor], list[Tensor], Tensor | int], None]:
+def _moving_average(decay: float) -> Callable[[Tensors, Tensors, Tensor | int], None]:
     """Return how a step's weights enter the average; the first steps count for less, as they soon are outdated."""
 
-    def average(averages: list[Tensor], currents: list[Tensor], steps: Tensor | int) -> None:
+    def average(averages: Tensors, currents: Tensors, steps: Tensor | int) -> None:
         kept = min(decay, (1 + int(steps)) / (10 + int(steps)))
         if averages[0].is_floating_point():
             # All at once: a GPU spends more time on being asked than on the sum.

@@ -90,10 +90,10 @@ def whole_granule(rows: dict[str, str]) -> None:
             gsd = {"B01": 60, "B09": 60}.get(key, 10 if key in ("B02", "B03", "B04", "B08") else 20)
             size = GRANULE_PX * 10 // gsd
             path = folder / f"{key}.tif"
-            place = {"crs": "EPSG:32618", "transform": Affine(gsd, 0, 499_980, 0, -gsd, 2_000_040)}
+            transform = Affine(gsd, 0, 499_980, 0, -gsd, 2_000_040)
             with rasterio.open(
                 path, "w", driver="GTiff", width=size, height=size, count=1, tiled=True, nodata=0,
-                dtype="uint8" if key == "SCL" else "uint16", **place,
+                dtype="uint8" if key == "SCL" else "uint16", crs="EPSG:32618", transform=transform,
             ) as target:  # fmt: skip
                 for row in range(0, size, size // 6):
                     rows_px = size // 6
@@ -101,7 +101,7 @@ def whole_granule(rows: dict[str, str]) -> None:
                     target.write(block, 1, window=rasterio.windows.Window(0, row, size, rows_px))
             assets[key] = {
                 "href": str(path), "roles": ["data"], "proj:shape": [size, size],
-                "proj:transform": list(place["transform"])[:6],
+                "proj:transform": list(transform)[:6],
             }  # fmt: skip
         west, south, east, north = rasterio.warp.transform_bounds(
             "EPSG:32618", "EPSG:4326", 499_980, 2_000_040 - 10 * GRANULE_PX, 499_980 + 10 * GRANULE_PX, 2_000_040

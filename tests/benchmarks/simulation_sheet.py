@@ -183,14 +183,14 @@ def real_images(folder: Path) -> Iterator[tuple[Pair, NDArray[np.bool_]]]:
     """Both images (2, 12, h, w) of each pair, and where (h, w) they have data."""
     for path in sorted((folder / "pre").glob("*.tif")):
         images = np.stack([on_ground(side / path.name) for side in (folder / "pre", folder / "post")])
-        yield images, (images > 0).all(axis=(0, 1))
+        yield images, np.asarray((images > 0).all(axis=(0, 1)))
 
 
 def on_ground(path: Path) -> Pair:
     """Read (12, h, w) on the grid of Sentinel-2; pixels that another grid repeats are there once."""
     with rasterio.open(path) as source:
         if source.crs.is_projected and source.crs.to_epsg() != 3857:
-            return source.read().astype(np.float32)
+            return np.asarray(source.read(), np.float32)
         west, south, east, north = transform_bounds(source.crs, "EPSG:4326", *source.bounds)
         utm = utm_at((west + east) / 2, (south + north) / 2)
         grid = calculate_default_transform(
@@ -200,7 +200,7 @@ def on_ground(path: Path) -> Pair:
         with WarpedVRT(
             source, crs=utm, transform=transform, width=width, height=height, resampling=Resampling.nearest
         ) as warped:
-            return warped.read().astype(np.float32)
+            return np.asarray(warped.read(), np.float32)
 
 
 def windows(images: Pair, seen: NDArray[np.bool_]) -> Iterator[Pair]:
@@ -269,7 +269,7 @@ def picture(image: Pair, bands: tuple[str, ...], limits: NDArray[np.float32]) ->
     """Three bands of (12, h, w) as (3, LARGER * h, LARGER * w) uint8."""
     chosen = [BANDS.index(band) for band in bands]
     low, high = limits[:, chosen, None, None]
-    shown = (255 * np.clip((image[chosen] - low) / (high - low), 0, 1) ** 0.8).astype(np.uint8)
+    shown: NDArray[np.uint8] = (255 * np.clip((image[chosen] - low) / (high - low), 0, 1) ** 0.8).astype(np.uint8)
     return shown.repeat(LARGER, axis=1).repeat(LARGER, axis=2)
 
 
