@@ -106,7 +106,7 @@ def test_code_in_a_checkpoint_is_not_run(
         hostile = {**content, "hparams": Namespace(**TINY.hparams, BANDS=payload)}
     elif where == "state_dict":
         hostile = {**content, where: {**content[where], "_backbone.0.0.weight": payload}}
-    with pytest.raises(ModelError, match=r"mkdir|no complete file"):
+    with pytest.raises(ModelError, match=r"mkdir|not a complete file"):
         read_checkpoint(saved(hostile, tmp_path / "hostile.pt", **options))
     assert not payload.path.exists()
     # The payload is alive: a reader that trusts the file runs it.
@@ -155,7 +155,7 @@ def test_a_truncated_checkpoint_is_refused(
 ) -> None:
     path = saved(content, tmp_path / "cut.pt", **options)
     path.write_bytes(path.read_bytes()[: int(share * path.stat().st_size)])
-    with pytest.raises(ModelError, match="no complete file"):
+    with pytest.raises(ModelError, match="not a complete file"):
         read_checkpoint(path)
 
 
@@ -184,15 +184,15 @@ def test_a_missing_file_is_no_bad_model(tmp_path: Path) -> None:
     [
         ({"state_dict": None}, "no state_dict"),
         ({"state_dict": {}}, "no state_dict"),
-        ({"state_dict": {"weight": 1.0}}, "'weight', which is no plain tensor"),
-        ({"state_dict": {"weight": torch.ones(3, device="meta")}}, "'weight', which is no plain tensor"),
+        ({"state_dict": {"weight": 1.0}}, "'weight', which is not a plain tensor"),
+        ({"state_dict": {"weight": torch.ones(3, device="meta")}}, "'weight', which is not a plain tensor"),
         ({"state_dict": {"weight": torch.ones(3)}}, "no encoder"),
         ({"hparams": None}, "no hparams"),
-        ({"hparams": {}}, "of the network 'none'"),
-        ({"hparams": Namespace(MODEL="unet3d")}, "of the network 'unet3d'.*bbunet"),
+        ({"hparams": {}}, "holds the network 'none'"),
+        ({"hparams": Namespace(MODEL="unet3d")}, "holds the network 'unet3d'.*bbunet"),
         ({"hparams": Namespace(MODEL="unet", FUSION_MODULE="concat")}, "fusion 'concat'"),
         ({"hparams": Namespace(MODEL="unet", ENCODER="resnet19")}, "cannot be built.*'resnet19'"),
-        ({"hparams": Namespace(MODEL="bit")}, r"lacks pos_embedding, .* and \d+ more; it has besides _backbone"),
+        ({"hparams": Namespace(MODEL="bit")}, r"missing pos_embedding, .* and \d+ more; unexpected _backbone"),
     ],
 )
 def test_another_content_is_named(
@@ -210,11 +210,11 @@ def test_something_else_than_a_dict_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("key", "value", "message"),
     [
-        ("_classify._linears.2.0.bias", torch.ones(3), "another shape _classify._linears.2.0.bias"),
-        ("_classify._linears.2.0.bias", torch.ones(2, dtype=torch.int64), "another kind _classify._linears.2.0.bias"),
+        ("_classify._linears.2.0.bias", torch.ones(3), "other shape _classify._linears.2.0.bias"),
+        ("_classify._linears.2.0.bias", torch.ones(2, dtype=torch.int64), "other kind _classify._linears.2.0.bias"),
         ("_classify._linears.2.0.bias", torch.tensor([0, torch.nan]), "not finite _classify._linears.2.0.bias"),
         ("_classify._linears.2.0.bias", torch.tensor([0, 1e300], dtype=torch.float64), "not finite"),
-        ("loss.weight", torch.ones(1), "it has besides loss.weight"),
+        ("loss.weight", torch.ones(1), "unexpected loss.weight"),
     ],
 )
 def test_weights_that_do_not_fit_are_named(

@@ -105,7 +105,7 @@ def test_other_changes_are_kept_beside_the_landslides(
 @pytest.mark.parametrize(
     ("values", "how", "message"),
     [
-        (np.full((4, 4), 255, np.uint8), {}, r"changes\.tif holds the code 255; give codes of 1 to 254"),
+        (np.full((4, 4), 255, np.uint8), {}, r"changes\.tif holds the code 255; give codes from 1 to 254"),
         (np.full((4, 4), -1, np.int16), {}, "holds the code -1"),
         (np.ones((4, 4), np.float32), {}, "holds float32; give a raster of whole numbers"),
         (np.ones((4, 4), np.uint8), {"crs": None}, r"--changes .*changes\.tif has no coordinate reference system"),

@@ -85,7 +85,7 @@ def test_few_landslide_pixels_will_do_for_training_only() -> None:
 @pytest.mark.parametrize(
     ("rule", "message"),
     [
-        (SplitRule(test=("c",)), "'c' is none of the events.*a, b, haiti"),
+        (SplitRule(test=("c",)), "'c' is not one of the events.*a, b, haiti"),
         (SplitRule(test=("a",), halve=("a",)), "'a' is given to more than one"),
         (SplitRule(validation=("a", "a")), "'a' is given to more than one"),
     ],
@@ -105,5 +105,7 @@ def test_an_event_that_no_line_halves_is_refused() -> None:
 
 
 def test_a_split_that_was_asked_for_is_not_left_empty() -> None:
-    with pytest.raises(InputError, match=r"no window is left for test: none of a has 5000.*--min-evaluation-pixels"):
+    with pytest.raises(
+        InputError, match=r"no window is left for test: no window of a has 5000.*--min-evaluation-pixels"
+    ):
         assign(some_windows(4), SplitRule(test=("a",), min_evaluation_px=5000), WINDOW)

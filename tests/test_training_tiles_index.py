@@ -107,7 +107,7 @@ def test_an_event_that_was_fetched_anew_is_refused(training_set: Path, tmp_path:
     steps = {"fetch": {**asdict(event.fetched), "datetime": "2030-01-01T00:00:00Z"}}
     item = {**event.item, "properties": {**event.properties, "landslide:steps": steps}}
     Event(event.folder, item).save()
-    with pytest.raises(InputError, match=r"event event in .* was fetched anew"):
+    with pytest.raises(InputError, match=r"event event in .* was fetched again"):
         TrainingSet.open(training_set)
 
 
@@ -130,7 +130,7 @@ def test_what_is_missing_is_named(training_set: Path, tmp_path: Path, missing: s
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"version": 99}, "is of version 99"),
+        ({"version": 99}, "has version 99"),
         ({"counts": {"train": 1}}, "does not belong to"),
         ({"events": [{"name": "event"}]}, "is not the record of a training set"),
         ({"events": None}, "is not the record of a training set"),

@@ -130,7 +130,7 @@ def test_a_split_without_windows_and_other_mistakes_are_told(dataset: Path, tmp_
     base = EvaluateConfig("red-change", dataset, out=tmp_path / "out")
     with pytest.raises(InputError, match=r"--split 'other' is unknown; use train, validation, test"):
         evaluate(replace(base, split="other"))  # type: ignore[arg-type]
-    with pytest.raises(InputError, match="no probability above 0"):
+    with pytest.raises(InputError, match=r"--threshold 1\.5 must be a number above 0 and at most 1"):
         evaluate(replace(base, threshold=1.5))
     with pytest.raises(ModelError, match="reads B08, which event one"):
         evaluate(replace(base, model="rdndvi"))

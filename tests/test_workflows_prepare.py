@@ -164,7 +164,7 @@ def test_torch_is_not_needed(config: PrepareConfig) -> None:
         ({"event_date": ("2021-08-15",)}, "none of the 40 landslides"),
         ({"layer": "north"}, "no layer 'north'"),
         ({"date_attribute": ("when",)}, "no attribute 'when'"),
-        ({"test": ("palu",)}, "'palu' is none of the events"),
+        ({"test": ("palu",)}, "'palu' is not one of the events"),
         ({"window": 201}, "haiti is 200 x 260 px, smaller than a window of 201 px"),
         ({"min_pixels": 2000}, "none of the 63 windows can be used: 8 hold no landslide, 55 show too little"),
     ],

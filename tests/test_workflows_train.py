@@ -277,7 +277,7 @@ def test_options_replace_what_the_recipe_says(recipe_file: Path, tmp_path: Path)
     assert (recipe.bands, recipe.encoder, recipe.seed, recipe.batch) == (("B04", "B08"), "resnet34", 5, 4)
     module = ChangeModule(recipe)
     assert module.network.state_dict()["encoder.conv1.weight"].shape[1] == 2
-    with pytest.raises(InputError, match="bands 'B10' is unknown; use B01"):
+    with pytest.raises(InputError, match="bands 'B04;B08' is unknown; use B01"):
         read_recipe(replace(base, bands="B04;B08"))
 
 

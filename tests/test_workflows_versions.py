@@ -20,7 +20,7 @@ from shapely.geometry.base import BaseGeometry
 from landslide_cli.config import FetchConfig, InfoConfig, MapConfig, PredictConfig, VectorizeConfig
 from landslide_cli.errors import InputError
 from landslide_cli.event import versions as versions_module
-from landslide_cli.event.folder import Event
+from landslide_cli.event.folder import Event, open_to_write
 from landslide_cli.event.placing import ITEM, READY, VERSIONS
 from landslide_cli.event.products import PRODUCTS
 from landslide_cli.event.versions import UPDATE
@@ -222,7 +222,9 @@ def test_a_run_killed_while_versions_change_places_leaves_one_of_them(
         versions_module.finish_next(Event.open(event), begun)
         raise Killed  # It takes fewer moves than that.
     monkeypatch.undo()
-    there = Event.open(event)
+    seen = Event.open(event).version
+    there = open_to_write(event)
+    assert there.version == seen
     assert not (event / READY).exists()
     if there.version == 1:
         assert contents(event) == earlier

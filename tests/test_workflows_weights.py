@@ -208,7 +208,7 @@ def test_only_the_import_needs_torch(tmp_path: Path) -> None:
     (tmp_path / "some.pt").write_bytes(b"")
     refused = without_torch("import", str(tmp_path / "some.pt"), "--out", str(tmp_path / "some.onnx"))
     assert refused.returncode == InputError.exit_code
-    assert "pip install 'landslide[train]'" in refused.stderr
+    assert "pip install 'landslide-cli[train]'" in refused.stderr
     assert len(refused.stderr.splitlines()) == 1
 
 

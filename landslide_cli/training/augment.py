@@ -1,7 +1,7 @@
-"""A batch seen otherwise: turned, in other light, a little out of place, or with nothing that slid (section 3.3).
+"""Augmentation of batches: turns, light, misregistration and pairs without landslides (paper, section 3.3).
 
-A slope that faces north faces east once the window is turned, so the aspect turns along. All chance comes from
-torch's own generator: seed it, and the same batch comes out.
+The aspect turns with the window: a slope that faces north faces east afterwards. All random numbers come from torch's
+generator. The same seed gives the same batch.
 """
 
 from typing import Final
@@ -18,18 +18,21 @@ ELEVATION: Final = 0
 SLOPE: Final = 1
 ASPECT_SIN: Final = 2
 ASPECT_COS: Final = 3
-"""Channels of the terrain; of the aspect the parts towards east and towards north."""
+"""Channels of the terrain. The aspect has two: its parts towards east and north."""
 
 IMAGES: Final = ("pre", "post")
 MASKS: Final = ("landslide", "weight")
 
 
 def augment(batch: Sample, recipe: Recipe) -> Sample:
-    """Return a batch of square windows as `recipe` wants it changed; `batch` is left as it is.
+    """Change a batch of square windows at random; `batch` itself stays as it is.
 
     Args:
         batch: maps (N, C, H, W) on any device, see `dataset.Sample`; H equals W.
-        recipe: what is done, and how far.
+        recipe: which changes are made, and how large they are.
+
+    Returns:
+        The changed batch, with the same shapes and dtypes.
     """
     count, device = len(batch["pre"]), batch["pre"].device
     if recipe.flips:
@@ -61,17 +64,17 @@ def augment(batch: Sample, recipe: Recipe) -> Sample:
 
 
 def flip_east_west(batch: Sample) -> Sample:
-    """Mirror the columns of all maps: what faced east faces west."""
+    """Mirror the columns of all maps: slopes that faced east face west."""
     return _with_aspect({name: maps.flip(-1) for name, maps in batch.items()}, ((-1, 0), (0, 1)))
 
 
 def flip_north_south(batch: Sample) -> Sample:
-    """Mirror the rows of all maps: what faced north faces south."""
+    """Mirror the rows of all maps: slopes that faced north face south."""
     return _with_aspect({name: maps.flip(-2) for name, maps in batch.items()}, ((1, 0), (0, -1)))
 
 
 def quarter_turn(batch: Sample) -> Sample:
-    """Turn all maps by 90 degrees counter-clockwise: what faced east faces north."""
+    """Turn all maps by 90 degrees counter-clockwise: slopes that faced east face north."""
     return _with_aspect({name: torch.rot90(maps, 1, (-2, -1)) for name, maps in batch.items()}, ((0, -1), (1, 0)))
 
 
@@ -83,8 +86,8 @@ def rotate(batch: Sample, degrees: Tensor) -> Sample:
         degrees: (N,) angle of each.
 
     Returns:
-        Images and terrain by bilinear, masks by nearest interpolation; what comes from outside the window is
-        mirrored and does not count.
+        The turned batch. Images and terrain are interpolated bilinearly, masks by the nearest pixel. Pixels from
+        outside the window are mirrored and have weight 0.
     """
     angle = torch.deg2rad(degrees)
     cos, sin, zero = torch.cos(angle), torch.sin(angle), torch.zeros_like(angle)
@@ -109,7 +112,7 @@ def _with_aspect(batch: Sample, turn: tuple[tuple[float | Tensor, float | Tensor
 
 
 def draw_negatives(batch: Sample, share: float) -> Sample:
-    """Make `share` each of the pairs pre-pre, post-post and post-pre: pairs in which nothing slid."""
+    """Make pairs without landslides: `share` of the windows each become pre-pre, post-post and post-pre."""
     chance = torch.rand(len(batch["pre"]), device=batch["pre"].device)
     before, after, backwards = (_per_window((chance >= k * share) & (chance < (k + 1) * share)) for k in range(3))
     return {
@@ -121,18 +124,31 @@ def draw_negatives(batch: Sample, share: float) -> Sample:
 
 
 def match_histograms(image: Tensor, other: Tensor) -> Tensor:
-    """Give each band of each window the histogram of the same band of another window; (N, B, H, W) both.
+    """Give each band of each window the histogram of the same band of another window.
 
-    The order of the pixels of a band by brightness stays as it is.
+    The order of the pixels by brightness stays the same.
+
+    Args:
+        image: (N, B, H, W) windows to change.
+        other: (N, B, H, W) windows with the histograms.
+
+    Returns:
+        (N, B, H, W) changed windows.
     """
     flat, reference = image.flatten(2), other.flatten(2).sort(dim=-1).values
     return torch.empty_like(flat).scatter_(-1, flat.argsort(dim=-1, stable=True), reference).view_as(image)
 
 
 def jitter(image: Tensor, brightness: float, contrast: float) -> Tensor:
-    """Change brightness and contrast of each window (N, B, H, W), all bands alike, by up to these shares.
+    """Change brightness and contrast of each window, all bands alike.
 
-    What was seen stays above 0, and what is 0 for want of a band stays so.
+    Args:
+        image: (N, B, H, W). Values above 0 stay above 0; a band that is missing (0) stays 0.
+        brightness: largest relative change of brightness.
+        contrast: largest relative change of contrast.
+
+    Returns:
+        (N, B, H, W) changed windows.
     """
     count = len(image)
     gain = 1 + brightness * (2 * torch.rand(count, 1, 1, 1, device=image.device) - 1)
@@ -159,9 +175,14 @@ def flatten(terrain: Tensor, flattest: float) -> Tensor:
 
 
 def drop_bands(images: Sample, share: float) -> Sample:
-    """Blank some bands of `share` of the windows, the same on all dates; at least one band is left.
+    """Set some bands of some windows to 0, the same bands on both dates. At least one band of a window is left.
 
-    How many are blank differs from window to window: from hardly any to most.
+    Args:
+        images: (N, B, H, W) windows by date.
+        share: share of the windows with blank bands. Their number differs from window to window.
+
+    Returns:
+        The images with blank bands, same shapes.
     """
     count, bands = next(iter(images.values())).shape[:2]
     device = next(iter(images.values())).device
@@ -173,7 +194,7 @@ def drop_bands(images: Sample, share: float) -> Sample:
 
 
 def shift(image: Tensor, most_px: int) -> Tensor:
-    """Move each window (N, B, H, W) by up to `most_px` in rows and columns; its edge is repeated."""
+    """Move each window (N, B, H, W) at random by up to `most_px` rows and columns; edge pixels are repeated."""
     if not most_px:
         return image
     height, width = image.shape[-2:]

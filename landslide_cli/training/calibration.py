@@ -1,4 +1,4 @@
-"""Probabilities that mean what they say: the logits of a trained network, stretched and shifted (Platt 1999)."""
+"""Calibration: scale and shift the logits of a network, so that its probabilities agree with the truth (Platt 1999)."""
 
 from dataclasses import dataclass
 
@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 from landslide_cli.training.metrics import STEPS
 
 ROUNDS = 100
-"""Steps of Newton's method at most; ten are usually enough."""
+"""Largest number of steps of Newton's method; ten are usually enough."""
 LEAST_PX = 1000
-"""Fewer landslide pixels, or fewer of stable ground, say too little."""
+"""Smallest number of landslide pixels, and of other pixels, to calibrate with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,22 +21,23 @@ class Scaling:
     shift: float = 0.0
 
     def probability(self, probability: float) -> float:
-        """Return what a probability of the network becomes."""
+        """Return the calibrated value of a probability."""
         logit = np.log(probability) - np.log1p(-probability)
         return float(1 / (1 + np.exp(-(self.scale * logit + self.shift))))
 
 
 def fit_scaling(counts: NDArray[np.int64]) -> Scaling:
-    """Return the scaling under which the counted pixels are likeliest.
+    """Find the scaling with the highest likelihood of the counted pixels.
 
-    A loss that weighs landslides more than stable ground makes all probabilities too high, which a temperature
-    alone cannot mend: hence the shift.
+    A loss with a higher weight for landslides makes all probabilities too high. A temperature alone cannot correct
+    this, so there is also a shift.
 
     Args:
-        counts: (2, STEPS + 1) of a `PixelCounter`, of windows that the network did not learn from.
+        counts: (2, STEPS + 1) counts of a `PixelCounter`, from windows that the network did not learn from.
 
     Returns:
-        No change where there is too little to count, or where landslides would not become likelier with the logit.
+        The scaling; it changes nothing if there are too few pixels, or if landslides do not become likelier with the
+        logit.
     """
     stable, landslide = counts.astype(np.float64)
     if min(stable.sum(), landslide.sum()) < LEAST_PX:
@@ -50,7 +51,7 @@ def fit_scaling(counts: NDArray[np.int64]) -> Scaling:
         gradient = features @ (landslide - pixels * predicted)
         curvature = (features * (pixels * predicted * (1 - predicted))) @ features.T
         step = np.linalg.solve(curvature + 1e-9 * np.trace(curvature) * np.eye(2), gradient)
-        # Newton's method overshoots where most probabilities are near 0 or 1.
+        # A full step is too long if most probabilities are near 0 or 1.
         parameters = parameters + step * min(1.0, 1.0 / max(np.abs(step).max(), 1e-12))
         if np.abs(step).max() < 1e-8:
             break

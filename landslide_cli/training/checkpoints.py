@@ -1,4 +1,4 @@
-"""The checkpoints that the authors of the paper publish: read without running code that they may hold."""
+"""Read the checkpoints that the authors of the paper publish, without running code in them."""
 
 import re
 from argparse import Namespace
@@ -15,17 +15,17 @@ from landslide_cli.training.networks import build_network
 from landslide_cli.training.networks.base import ChangeNetwork
 
 MODELS: Final = {"bbunet": "bbunet", "unet": "unet-siam-diff", "bit": "bit", "seifnet": "seifnet", "tinycd": "tinycd"}
-"""Our name of each network by the `MODEL` of a checkpoint."""
+"""Our name of each network, by the `MODEL` of a checkpoint."""
 
 RELEASED_ENCODER: Final = "resnet18"
-"""The encoder of the released code, where a checkpoint does not tell."""
+"""The encoder of the released code, used if a checkpoint does not name one."""
 
 WRAPPERS: Final = ("model.", "module.", "net.")
-"""What training frameworks put before the name of every parameter."""
+"""Prefixes that training frameworks put before the name of each parameter."""
 
 SAFE_TYPES: Final = [
     Namespace,
-    # The options of a training tend to hold paths. They are read as paths that cannot touch a disk.
+    # The options of a training often hold paths. They are read as pure paths, which have no access to the disk.
     *(
         (pure, f"{module}.{name}")
         for pure, name in ((PurePosixPath, "PosixPath"), (PureWindowsPath, "WindowsPath"))
@@ -37,28 +37,34 @@ SAFE_TYPES: Final = [
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """A trained network and what its checkpoint tells of it."""
+    """A trained network and the facts in its checkpoint."""
 
     network: ChangeNetwork
     """In eval mode, with the weights of the checkpoint."""
     architecture: str
-    """A key of `NETWORKS`, with the encoder in brackets where there is a choice."""
+    """A key of `NETWORKS`; for networks with a choice of encoder, also the encoder in brackets."""
     bands: int
     """Channels of each image."""
     hparams: Mapping[str, Any]
     """The options of the training by upper-case name; plain values and lists of them."""
     epoch: int | None
     scores: Mapping[str, float]
-    """What the checkpoint reports of its validation, as far as it is within 0..1."""
+    """Validation scores in the checkpoint, those within 0..1."""
 
 
 def read_checkpoint(path: Path) -> Checkpoint:
     """Read a file written by `torch.save`: a dict with `state_dict`, `hparams`, `val_metrics` and `epoch`.
 
+    Args:
+        path: the checkpoint.
+
+    Returns:
+        The network with its weights, and the facts in the checkpoint.
+
     Raises:
-        InputError: there is no such file.
-        ModelError: the file is no such checkpoint, holds more than tensors and plain values, or not the weights
-            of the network it names.
+        InputError: the file does not exist.
+        ModelError: the file is not such a checkpoint, holds more than tensors and plain values, or its weights are not
+            those of the network that it names.
     """
     content = load_plain(path)
     weights = _weights(content, path)
@@ -86,26 +92,32 @@ def read_checkpoint(path: Path) -> Checkpoint:
 
 
 def load_plain(path: Path) -> Mapping[Any, Any]:
-    """Read a file written by `torch.save`; it can hold nothing but tensors, plain values and `SAFE_TYPES`.
+    """Read a file written by `torch.save` that holds only tensors, plain values and `SAFE_TYPES`.
+
+    Args:
+        path: the file.
+
+    Returns:
+        The dictionary in the file.
 
     Raises:
-        InputError: there is no such file.
-        ModelError: it is no such file, or holds what could run code.
+        InputError: the file does not exist.
+        ModelError: the file was not written by `torch.save`, or holds objects that could run code.
     """
     if not path.is_file():
         raise InputError(f"checkpoint {path}: no such file; check the path")
     try:
         with torch.serialization.safe_globals(SAFE_TYPES):  # type: ignore[arg-type]
             content = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # What a foreign or hostile file makes the reader raise has no common base.
+    except Exception as error:  # The errors that foreign and hostile files cause have no common base class.
         if refused := re.search(r"GLOBAL ([\w.]+)", str(error)):
             raise ModelError(
                 f"{path} holds {refused[1]}, which could run code when it is read; get a checkpoint that holds "
-                "tensors, numbers and text alone, written anew by someone you trust"
+                "only tensors, numbers and text, from someone you trust"
             ) from error
         raise ModelError(
-            f"{path} is no complete file written by torch.save; give a checkpoint (.pt), and download it again if "
-            "it is one"
+            f"{path} is not a complete file written by torch.save; give a checkpoint (.pt). If it is one, download it "
+            "again"
         ) from error
     if not isinstance(content, Mapping):
         raise ModelError(f"{path} holds a {type(content).__name__}; a checkpoint is a dict with state_dict and hparams")
@@ -120,7 +132,7 @@ def _weights(content: Mapping[Any, Any], path: Path) -> dict[str, Tensor]:
     weights = {}
     for key, value in state.items():
         if not (isinstance(key, str) and isinstance(value, Tensor) and _is_plain(value)):
-            raise ModelError(f"the state_dict in {path} holds {str(key)[:80]!r}, which is no plain tensor")
+            raise ModelError(f"the state_dict in {path} holds {str(key)[:80]!r}, which is not a plain tensor")
         weights[key] = value.detach()
     while wrapper := next((w for w in WRAPPERS if all(key.startswith(w) for key in weights)), None):
         weights = {key.removeprefix(wrapper): value for key, value in weights.items()}
@@ -136,7 +148,7 @@ def _hparams(content: Mapping[Any, Any], path: Path) -> Mapping[str, Any]:
     hparams = content.get("hparams")
     options = vars(hparams) if isinstance(hparams, Namespace) else hparams
     if not isinstance(options, Mapping):
-        raise ModelError(f"{path} has no hparams, which name the network; give a checkpoint as its authors publish it")
+        raise ModelError(f"{path} has no hparams, which name the network; give a checkpoint as the authors publish it")
     return {str(name).upper(): value for name, value in options.items() if _is_value(value)}
 
 
@@ -148,32 +160,30 @@ def _is_value(value: Any) -> bool:
 def _network_name(hparams: Mapping[str, Any], path: Path) -> str:
     model = str(hparams.get("MODEL")).lower()
     if model not in MODELS:
-        raise ModelError(f"{path} is of the network {model[:80]!r}; known are {', '.join(MODELS)}")
+        raise ModelError(f"{path} holds the network {model[:80]!r}; use one of {', '.join(MODELS)}")
     fusion = hparams.get("FUSION_MODULE") or "diff_features"
     if model == "unet" and fusion != "diff_features":
-        raise ModelError(f"{path} is of a unet with the fusion {str(fusion)[:80]!r}; known is diff_features")
+        raise ModelError(f"{path} holds a unet with the fusion {str(fusion)[:80]!r}; only diff_features can be read")
     return MODELS[model]
 
 
 def _image_channels(weights: Mapping[str, Tensor], path: Path) -> int:
-    """Return how many channels the first convolution of the encoder reads."""
+    """Return the number of channels that the first convolution of the encoder reads."""
     for key, value in weights.items():
         if key.startswith(("encoder.", "_backbone.")) and value.ndim == 4:
             return value.shape[1]
-    raise ModelError(f"{path} holds no encoder, so it is of none of the networks {', '.join(MODELS)}")
+    raise ModelError(f"{path} holds no encoder; give a checkpoint of {', '.join(MODELS)}")
 
 
 def _fill(network: ChangeNetwork, weights: Mapping[str, Tensor], complaint: str) -> None:
-    """Give the network its weights, after a look at every one of them."""
+    """Give the network its weights after checking each of them."""
     expected = network.state_dict()
     common = [key for key in expected if key in weights]
     problems = {
-        "it lacks": [key for key in expected if key not in weights],
-        "it has besides": [key for key in weights if key not in expected],
-        "of another shape": [key for key in common if weights[key].shape != expected[key].shape],
-        "of another kind": [
-            key for key in common if weights[key].is_floating_point() != expected[key].is_floating_point()
-        ],
+        "missing": [key for key in expected if key not in weights],
+        "unexpected": [key for key in weights if key not in expected],
+        "other shape": [key for key in common if weights[key].shape != expected[key].shape],
+        "other kind": [key for key in common if weights[key].is_floating_point() != expected[key].is_floating_point()],
     }
     if not any(problems.values()):
         with torch.no_grad():
@@ -181,7 +191,7 @@ def _fill(network: ChangeNetwork, weights: Mapping[str, Tensor], complaint: str)
         problems = {"not finite": [key for key, value in network.state_dict().items() if not value.isfinite().all()]}
     found = "; ".join(f"{problem} {_some(keys)}" for problem, keys in problems.items() if keys)
     if found:
-        raise ModelError(f"{complaint} ({found}); give the checkpoint of a training that ended well, as published")
+        raise ModelError(f"{complaint} ({found}); give the checkpoint of a finished training, as published")
 
 
 def _some(keys: Collection[str], most: int = 3) -> str:
@@ -190,7 +200,7 @@ def _some(keys: Collection[str], most: int = 3) -> str:
 
 
 def _scores(metrics: Any) -> dict[str, float]:
-    """Return what can be a score of `val_metrics`: single numbers within 0..1 that are no loss."""
+    """Return the scores in `val_metrics`: single numbers within 0..1, except losses."""
     numbers = {str(name): _number(value) for name, value in metrics.items()} if isinstance(metrics, Mapping) else {}
     return {
         name: value
@@ -200,7 +210,7 @@ def _scores(metrics: Any) -> dict[str, float]:
 
 
 def _number(value: Any) -> float | None:
-    """Return the one finite number that `value` is, or None."""
+    """Return `value` as a float if it is one finite number, else None."""
     if isinstance(value, Tensor):
         value = value.item() if value.numel() == 1 and _is_plain(value) else None
     if isinstance(value, bool) or not isinstance(value, int | float) or not -1e300 < value < 1e300:

@@ -21,15 +21,15 @@ from landslide_cli.geo.fill import fill_unobserved
 from landslide_cli.training.tiles_index import LANDSLIDE, UNKNOWN, TrainingSet, Windows
 
 Sample = dict[str, Tensor]
-"""A window, or a batch of them with N in front: `pre` and `post` (B, H, W) digital numbers, `terrain` (4, H, W)
-as in `terrain.tif`, `landslide` (1, H, W) 0 or 1, `weight` (1, H, W) how much a pixel counts, 0 for not at all;
-float32."""
+"""A window, or a batch with a leading axis N; float32. `pre` and `post` (B, H, W) are digital numbers, `terrain`
+(4, H, W) as in `terrain.tif`, `landslide` (1, H, W) 0 or 1, `weight` (1, H, W) the weight of each pixel, 0 if it does
+not count."""
 
 Key = int | tuple[int, int, int]
-"""Which window, and how far down and right of its place it is read, where not there."""
+"""Number of a window; or number, rows and columns by which it is shifted down and right."""
 
 OPEN_FILES: Final = 200
-"""Rasters that a process keeps open: with a file GDAL forgets the blocks of it, which cost most to decode."""
+"""Rasters that a process keeps open. When a file is closed, GDAL drops its decoded blocks, which cost the most time."""
 
 
 class PairWindows(Dataset[Sample]):
@@ -48,12 +48,12 @@ class PairWindows(Dataset[Sample]):
         """Choose windows and bands.
 
         Args:
-            training_set: where the pixels are found.
-            windows: which windows of it.
+            training_set: the training set.
+            windows: the windows to use.
             bands: channels of `pre` and `post`, in this order.
-            spare: those of them that are 0 where an image lacks them.
-            terrain: refuse events without it; else their `terrain` is zeros.
-            change_weights: `weight` of what changed and is no landslide, by its code; 1 where not given.
+            spare: bands that are 0 if an image lacks them.
+            terrain: whether to refuse events without terrain; otherwise their `terrain` is 0.
+            change_weights: `weight` of other changes, by code; 1 for codes that are not given.
 
         Raises:
             InputError: an image lacks a band, or an event has no terrain.
@@ -80,15 +80,18 @@ class PairWindows(Dataset[Sample]):
                     raise InputError(f"{folder / image} lacks {', '.join(missing)}; leave these bands out")
 
     def __len__(self) -> int:
-        """Return how many windows there are."""
+        """Return the number of windows."""
         return len(self.windows)
 
     def __getstate__(self) -> dict[str, Any]:
-        """Leave open files behind: each process opens its own."""
+        """Leave out open files: each process opens its own."""
         return {**self.__dict__, "_open": OrderedDict()}
 
     def __getitem__(self, key: Key) -> Sample:
-        """Read window `key`; one that is shifted stays within its event.
+        """Read window `key`. A shifted window stays within its event.
+
+        Returns:
+            The window.
 
         Raises:
             InputError: a raster cannot be read.
@@ -120,7 +123,7 @@ class PairWindows(Dataset[Sample]):
         return {name: torch.from_numpy(array) for name, array in arrays.items()}
 
     def _box(self, event: str, row: int, col: int) -> Window:
-        """Return the window of an event that begins at `row` and `col`, or as near to it as the event allows."""
+        """Return the window at `row` and `col`, moved into the event if it would cross its border."""
         size = self.training_set.window_px
         height, width = self._source(self.training_set.mask(event)).shape
         return Window(min(max(col, 0), width - size), min(max(row, 0), height - size), size, size)
@@ -141,7 +144,7 @@ class PairWindows(Dataset[Sample]):
 
     def _source(self, path: Path) -> Any:
         if self._opened_by != os.getpid():
-            # Forked processes share the position in what was open before: one would read where another one is.
+            # Forked processes share the position in open files, so each process opens its own.
             self._open, self._opened_by = OrderedDict(), os.getpid()
         if path in self._open:
             self._open.move_to_end(path)
@@ -160,19 +163,19 @@ def _unreadable(path: Path, error: RasterioError) -> InputError:
 
 
 class EpochSampler(Sampler[Key]):
-    """Windows in an order that depends on the seed and the epoch alone, so that a resumed run sees the same."""
+    """Random order of windows. It depends only on the seed and the epoch, so a resumed run sees the same windows."""
 
     def __init__(self, windows: int, per_epoch: int | None, seed: int, shift_px: int = 0) -> None:
-        """Draw `per_epoch` of `windows` in each epoch, or all where it is not given, each up to `shift_px` astray."""
+        """Draw `per_epoch` of `windows` (None: all) in each epoch, each shifted by up to `shift_px` pixels."""
         self.windows, self.per_epoch, self.seed, self.epoch = windows, min(per_epoch or windows, windows), seed, 0
         self.shift_px = shift_px
 
     def set_epoch(self, epoch: int) -> None:
-        """Begin another epoch."""
+        """Start another epoch."""
         self.epoch = epoch
 
     def __len__(self) -> int:
-        """Return how many windows an epoch has."""
+        """Return the number of windows of an epoch."""
         return self.per_epoch
 
     def __iter__(self) -> Iterator[Key]:

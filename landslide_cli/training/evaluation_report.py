@@ -1,4 +1,4 @@
-"""What an evaluation found, and its files: tables, curves, and maps of hits and misses."""
+"""The result of an evaluation and its files: tables, curves, and maps of hits and misses."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -34,7 +34,7 @@ REPORT, METRICS = "report.md", "metrics.json"
 
 @dataclass(frozen=True, slots=True)
 class EvaluateSummary:
-    """What was measured; scores are None where a ratio is of nothing to nothing."""
+    """The measured scores. A score is None if its ratio has the divisor 0."""
 
     model: str
     dataset: Path
@@ -52,16 +52,16 @@ class EvaluateSummary:
     """Scores at the threshold."""
     objects: Mapping[str, Any]
     changes: Sequence[Mapping[str, Any]]
-    """By code, what changed and is no landslide, and how much of it is mapped; empty without `prepare --changes`."""
+    """Other changes by code, and how much of each is mapped; empty without `prepare --changes`."""
     beware: tuple[str, ...]
-    """Why the scores may be too good."""
+    """Reasons why the scores can be too good."""
     out: Path | None
     windows_per_second: float
     seconds: float
 
 
 def write_map(out: Path, training_set: "TrainingSet", mosaic: Mosaic, mapped: NDArray[np.bool_]) -> None:
-    """Write hits, misses and false alarms of a pair of images as a raster with its colours."""
+    """Write hits, misses and false alarms of a pair of images as a raster with colours."""
     from landslide_cli.training.plots import COLOURS, NAMES
 
     codes = _codes(mosaic.landslide, mapped, mosaic.known & (mosaic.count > 0))
@@ -83,7 +83,7 @@ def write_map(out: Path, training_set: "TrainingSet", mosaic: Mosaic, mapped: ND
 
 
 def _style() -> str:
-    """Return the QGIS style of a map: the palette of a GeoTIFF cannot say that 0 is transparent."""
+    """Return the QGIS style of a map. The palette of a GeoTIFF cannot make 0 transparent."""
     from landslide_cli.training.plots import COLOURS, NAMES
 
     entries = "".join(
@@ -166,7 +166,7 @@ def report(summary: EvaluateSummary) -> str:
     lines += [f"| paper, Haiti: {n} | {' | '.join(text(v) for v in values)} | |" for n, values in PAPER.items()]
     lines += [
         "",
-        "The paper's figures (table 2) are of real images of another event: they stand here for orientation.",
+        "The figures of the paper (table 2) come from real images of another event. They are for orientation only.",
         "",
         f"| event, at {summary.threshold:.2f} | F1 | precision | recall | IoU |",
         "|---|---|---|---|---|",
@@ -178,7 +178,7 @@ def report(summary: EvaluateSummary) -> str:
         f"A landslide is found if {100 * objects['found_overlap']:.0f} % of its area is mapped, or if it and the "
         f"regions that touch it have an IoU of {objects['found_iou']:g}. Of {objects['regions']} mapped regions, "
         f"{objects['false_alarms']} touch no landslide. Mapped is {percent(objects['mapped_share'])} of the ground: "
-        "who maps all of it finds every landslide.",
+        "a map that marks everything would find every landslide.",
         "",
         "| landslides | found | of | share |",
         "|---|---|---|---|",
@@ -187,7 +187,7 @@ def report(summary: EvaluateSummary) -> str:
     if summary.changes:
         lines += [
             "",
-            "What changed and is no landslide, by its code in the rasters given with `prepare --changes`:",
+            "Other changes, by their code in the rasters given with `prepare --changes`:",
             "",
             "| code | mapped | of | share |",
             "|---|---|---|---|",

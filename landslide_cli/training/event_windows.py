@@ -1,4 +1,4 @@
-"""One event of a training set: the mask of its landslides, and the windows of its image pairs that can be used."""
+"""One event of a training set: the mask of its landslides, and the usable windows of its image pairs."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -33,7 +33,7 @@ from landslide_cli.training.tiles_index import LANDSLIDE, MASKS, STABLE, UNKNOWN
 from landslide_cli.training.truth import Landslides, read_landslides
 
 NODATA_CODES: Final = (Unseen.OUTSIDE, Unseen.DEFECTIVE)
-"""Why a pixel has no value; under clouds, shadow and snow it has one, of something else than the ground."""
+"""Codes of pixels without a value. Pixels under cloud, shadow or snow have a value, but not that of the ground."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,21 +45,30 @@ class EventSource:
     inventory: Path
     stated_date: str | None
     changes: Path | None
-    """Raster with codes of what changed and is no landslide."""
+    """Raster with codes of other changes."""
 
 
 @dataclass(frozen=True, slots=True)
 class PreparedEvent:
-    """What became of an event."""
+    """The windows of an event."""
 
     windows: Windows
     left_out: Mapping[str, int]
     facts: Mapping[str, Any]
-    """For the record."""
+    """Entries for `dataset.json`."""
 
 
 def prepare_event(source: EventSource, config: PrepareConfig, masks: Path, progress: Progress) -> PreparedEvent:
-    """Write the mask of an event into the folder `masks` and choose its windows, pair by pair.
+    """Write the mask of an event and choose its windows, pair by pair.
+
+    Args:
+        source: the event and its inventory.
+        config: size, stride and limits of the windows.
+        masks: folder for the mask.
+        progress: called with each pair of images.
+
+    Returns:
+        The windows of the event, and the number of windows left out by reason.
 
     Raises:
         InputError: the event, its inventory or its other changes cannot be used.
@@ -126,7 +135,7 @@ def prepare_event(source: EventSource, config: PrepareConfig, masks: Path, progr
 
 
 def _images(event: Event) -> dict[str, dict[str, Any]]:
-    """Return the images to pair, each with its side and the raster that tells where it does not show the ground."""
+    """Return the images to pair, each with its side and the raster of pixels that do not show the ground."""
     scene_files = event.fetched.scene_files
     if not scene_files:
         return {
@@ -142,7 +151,10 @@ def _burn(
     """Write the mask of an event, block by block.
 
     Returns:
-        What became of the landslides of its inventory, and how many pixels there are of each other change.
+        Counts of the landslides in the inventory, and the number of pixels of each other change.
+
+    Raises:
+        InputError: no landslide lies in the AOI.
     """
     aoi = Geometry(source.event.aoi, "EPSG:4326").to_crs(str(grid.crs), resolution=0.01).geom
     tree = STRtree(found.polygons)
@@ -189,7 +201,7 @@ def _burn(
 
 @contextmanager
 def _on_grid(changes: Path | None, grid: GeoBox) -> Iterator[WarpedVRT | None]:
-    """Open codes of changes as if they were on the grid."""
+    """Open codes of changes on the grid."""
     if changes is None:
         yield None
         return
@@ -205,7 +217,7 @@ def _on_grid(changes: Path | None, grid: GeoBox) -> Iterator[WarpedVRT | None]:
 
 
 def _read_codes(changes: WarpedVRT, window: Window) -> NDArray[np.uint8]:
-    """Read codes of changes (h, w); 0 outside of their raster."""
+    """Read codes of changes (h, w); 0 outside the raster."""
     path = changes.src_dataset.name
     try:
         codes = changes.read(1, window=window)
@@ -213,19 +225,19 @@ def _read_codes(changes: WarpedVRT, window: Window) -> NDArray[np.uint8]:
         raise InputError(f"--changes {path} cannot be read ({error}); make it again") from error
     if codes.min() < 0 or codes.max() >= UNKNOWN:
         wrong = codes.min() if codes.min() < 0 else codes.max()
-        raise InputError(f"--changes {path} holds the code {wrong}; give codes of 1 to {UNKNOWN - 1}")
+        raise InputError(f"--changes {path} holds the code {wrong}; give codes from 1 to {UNKNOWN - 1}")
     return np.asarray(codes, np.uint8)
 
 
 def _event_strips(mask: Path, terrain: Path | None, grid: GeoBox) -> Iterator[NDArray[np.bool_]]:
-    """Yield, strip by strip, where there is landslide and where terrain has a gap: (2, h, W)."""
+    """Yield strips (2, h, W): landslide, and gap in the terrain."""
     for strips in _strips([mask, *([terrain] if terrain else [])], grid):
         gap = ~np.isfinite(strips[1]).all(axis=0) if terrain else np.zeros_like(strips[0][0], np.bool_)
         yield np.stack([strips[0][0] == LANDSLIDE, gap])
 
 
 def _pair_strips(mask: Path, codes: Sequence[tuple[Path, int]], grid: GeoBox) -> Iterator[NDArray[np.bool_]]:
-    """Yield, strip by strip, where there is visible landslide, cloud and nodata on either date: (3, h, W)."""
+    """Yield strips (3, h, W): visible landslide, and cloud and nodata on either date."""
     for truth, *stacks in _strips([mask, *(path for path, _ in codes)], grid):
         pre, post = (stack[channel - 1] for stack, (_, channel) in zip(stacks, codes, strict=True))
         seen = (pre < min(Unseen)) & (post < min(Unseen))
@@ -235,7 +247,7 @@ def _pair_strips(mask: Path, codes: Sequence[tuple[Path, int]], grid: GeoBox) ->
 
 
 def _strips(paths: Sequence[Path], grid: GeoBox) -> Iterator[list[NDArray[Any]]]:
-    """Yield all channels of rasters on the event's grid, in strips of rows from top to bottom: (C, h, W) each."""
+    """Yield all channels (C, h, W) of rasters on the event's grid, in strips from top to bottom."""
     height, width = grid.shape
     try:
         with ExitStack() as stack:

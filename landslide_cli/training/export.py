@@ -27,12 +27,10 @@ AXES: Final = {0: "batch", 2: "height", 3: "width"}
 
 
 class SelfContained(nn.Module):
-    """A network with its normalisation before it and the sigmoid after it: from files to probability."""
+    """A network with its normalisation and the sigmoid: digital numbers in, probabilities out."""
 
     def __init__(self, normalisation: nn.Module, network: nn.Module, scaling: Scaling | None = None) -> None:
-        """Join what normalises `(pre, post, terrain)`, what makes logits (N, 1, H, W) of the three, and what
-        calibrates them.
-        """
+        """Join the normalisation of `(pre, post, terrain)`, the network of logits (N, 1, H, W), and the calibration."""
         super().__init__()
         self.normalisation = normalisation
         self.network = network
@@ -53,13 +51,13 @@ class SelfContained(nn.Module):
 
 
 def self_contained(module: ChangeModule, scaling: Scaling) -> SelfContained:
-    """Return the network of a training as it is exported: with its normalisation, laid out as ONNX expects it."""
+    """Return the network of a training with its normalisation, in the memory layout of ONNX."""
     module.network.to(memory_format=torch.contiguous_format)
     return SelfContained(module.normalisation, module.network, scaling)
 
 
 def answer(model: SelfContained, inputs: Mapping[str, NDArray[np.float32]]) -> NDArray[np.float32]:
-    """Return the probability (N, 1, H, W) that torch computes of `pre`, `post` and `terrain`, each (N, C, H, W)."""
+    """Return the probability (N, 1, H, W) that torch computes from `pre`, `post` and `terrain`, each (N, C, H, W)."""
     with torch.no_grad():
         tensors = [torch.from_numpy(inputs[name]) for name in INPUTS]
         probability: NDArray[np.float32] = model(*tensors).numpy()
@@ -67,10 +65,10 @@ def answer(model: SelfContained, inputs: Mapping[str, NDArray[np.float32]]) -> N
 
 
 class InHalf(nn.Module):
-    """A network that computes in float16, between inputs and logits in float32."""
+    """A network that computes in float16; inputs and logits are float32."""
 
     def __init__(self, network: nn.Module) -> None:
-        """Copy `network`, which stays as it is."""
+        """Copy `network`; the original does not change."""
         super().__init__()
         self.network = deepcopy(network).half()
 
@@ -92,15 +90,15 @@ def write_onnx(
 ) -> None:
     """Write `model` as a single ONNX file, opset 18, for batches and windows of any size.
 
-    Nothing is lost: the file computes in float32 what `model` computes. Pass the model through `packing.rounded`
-    first for a smaller file. A network that ignores the terrain gives a file without that input.
+    The file computes the same as `model`, in float32. For a smaller file, use `packing.rounded` first. The file of a
+    network that ignores the terrain does not have that input.
 
     Args:
-        model: it is left as it is, and exported in eval mode.
+        model: the model; it does not change, and is exported in eval mode.
         path: the file to write; an existing one is replaced only when the new one is complete.
-        metadata: written as `metadata_props`, such as the card.
+        metadata: entries of `metadata_props`, such as the card.
         bands: channels of `pre` and `post`.
-        half: let the network compute in float16, between normalisation and sigmoid in float32.
+        half: whether the network computes in float16; normalisation and sigmoid stay in float32.
         terrain_bands: channels of `terrain`.
         example_px: side of the windows that the graph is traced with, a multiple of 32.
 
@@ -109,7 +107,7 @@ def write_onnx(
     """
     network = InHalf(model.network) if half else deepcopy(model.network)
     exported = SelfContained(deepcopy(model.normalisation), network, model.scaling).eval()
-    # Two of everything: the tracer takes a dimension of 1 for a constant.
+    # A batch of two, because the tracer takes a dimension of 1 for a constant.
     image = torch.full((2, bands, example_px, example_px + 32), 1000.0)
     terrain = torch.zeros(2, terrain_bands, example_px, example_px + 32)
     axes = dict.fromkeys(AXES, Dim.DYNAMIC)
@@ -122,7 +120,7 @@ def write_onnx(
         output_names=[OUTPUT],
         dynamic_shapes=(axes,) * len(INPUTS),
         external_data=False,
-        # It would multiply batch norm into the weights, which float16 then no longer holds. The runtime does the
+        # The optimiser would multiply batch norm into the weights, which then exceed float16. ONNX Runtime does the
         # same when it loads the file.
         optimize=False,
         verbose=False,
@@ -142,7 +140,7 @@ def write_onnx(
 
 
 def _remove_unread_inputs(proto: onnx.ModelProto) -> None:
-    """Take those inputs away that no node reads."""
+    """Remove inputs that no node reads."""
     read = {name for node in proto.graph.node for name in node.input}
     inputs = [value for value in proto.graph.input if value.name in read]
     del proto.graph.input[:]
@@ -150,7 +148,7 @@ def _remove_unread_inputs(proto: onnx.ModelProto) -> None:
 
 
 def copy_onnx(model: Path, out: Path, metadata: Mapping[str, str]) -> None:
-    """Write the ONNX file `model` to `out` with `metadata` in its `metadata_props`, which keep what else they hold."""
+    """Copy the ONNX file `model` to `out` and set `metadata` in its `metadata_props`; other entries stay."""
     proto = onnx.load(model)
     onnx.helper.set_model_props(proto, {prop.key: prop.value for prop in proto.metadata_props} | dict(metadata))
     onnx.save(proto, out)

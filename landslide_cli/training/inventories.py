@@ -1,10 +1,10 @@
-"""The landslide inventories that the paper's networks learned from (its table 1): where they are, whose they are."""
+"""The landslide inventories of the paper (table 1): location, authors and licence."""
 
 from dataclasses import dataclass
 from typing import Final
 
 PAPER_REPOSITORY: Final = "https://github.com/links-ads/igarss-landslide-delineation"
-"""Where the paper says that its landslide database is shared (section 5)."""
+"""Page at which the paper shares its landslide database (section 5)."""
 
 SEE_SOURCE: Final = "not stated here; see the source"
 
@@ -16,21 +16,21 @@ class Inventory:
     name: str
     region: str
     event: str
-    """What set the landslides off."""
+    """The trigger of the landslides."""
     first_date: str
     last_date: str
-    """ISO dates between which they occurred."""
+    """First and last possible ISO date of the landslides."""
     landslides: int
-    """Polygons, by table 1 of the paper."""
+    """Number of polygons in table 1 of the paper."""
     citation: tuple[str, ...]
-    """The publications behind it, as the paper cites them."""
+    """The publications, as the paper cites them."""
     source: str
     """Page to start from."""
     licence: str = SEE_SOURCE
     download: str | None = None
-    """Link to the file; none where only the page is known."""
+    """Link to the file; None if only the page is known."""
     sha256: str | None = None
-    """Checksum of that file; none where nobody has noted it yet."""
+    """Checksum of the file; None if it is not known yet."""
 
 
 INVENTORIES: Final = (
@@ -81,7 +81,7 @@ INVENTORIES: Final = (
         citation=("Garcia-Delgado et al. 2021, 13th International Symposium on Landslides",),
         source="https://www.sciencebase.gov/catalog/item/61ead1f5d34e8b818ad9f37f",
         licence="CC BY",
-        # The paper's own copy, at the commit that brought it.
+        # The copy of the authors of the paper, at the commit that added it.
         download="https://raw.githubusercontent.com/links-ads/igarss-landslide-delineation/"
         "aa61c8a07e50d2e0444ba79e7c737930c14ca446/inventories/colombia_landslides.gpkg",
     ),

@@ -1,4 +1,4 @@
-"""What training makes smaller."""
+"""Losses."""
 
 import torch
 from torch import Tensor
@@ -10,19 +10,19 @@ from landslide_cli.training.recipes import Recipe
 def change_loss(logits: Tensor, landslide: Tensor, weight: Tensor, recipe: Recipe) -> Tensor:
     """Return the loss of a batch over the pixels that count.
 
-    `binary` is the paper's weighted cross-entropy (section 4), averaged over pixels. `two-class` is that of the
-    released BIT, SEIFNet and TinyCD: on two logits the softmax is the sigmoid of their difference, so that only
-    the average differs, which is over the weights of the pixels' classes. With a focal gamma each pixel counts by the
+    `binary` is the weighted cross-entropy of the paper (section 4), averaged over pixels. `two-class` is the loss of
+    the released BIT, SEIFNet and TinyCD. The softmax of two logits is the sigmoid of their difference, so only the
+    average differs: it is taken over the weights of the pixels' classes. A focal gamma multiplies each pixel by the
     probability of its wrong class to that power (Lin et al. 2017, section 3.2).
 
     Args:
         logits: (N, 1, H, W).
         landslide: (N, 1, H, W), 0 or 1.
-        weight: (N, 1, H, W), how much a pixel counts; 0 where it is ignored.
-        recipe: which loss, and its weights.
+        weight: (N, 1, H, W), weight of each pixel; 0 if it is ignored.
+        recipe: kind and weights of the loss.
 
     Returns:
-        A scalar; 0 where no pixel counts.
+        A scalar; 0 if no pixel counts.
     """
     logits = logits.float()
     factor = torch.tensor(recipe.landslide_weight, device=logits.device)
@@ -39,7 +39,7 @@ def change_loss(logits: Tensor, landslide: Tensor, weight: Tensor, recipe: Recip
 
 
 def dice_loss(logits: Tensor, landslide: Tensor, counted: Tensor) -> Tensor:
-    """Return 1 minus the Dice coefficient of the probability where `counted` is 1 and not 0; 0 where it is nowhere."""
+    """Return 1 minus the Dice coefficient over the pixels with `counted` 1; 0 if there are none."""
     probability = torch.sigmoid(logits) * counted
     truth = landslide * counted
     overlap, sizes = (probability * truth).sum(), probability.sum() + truth.sum()

@@ -1,4 +1,4 @@
-"""How well a map of probabilities agrees with the truth, counted over all pixels at once (paper, section 4)."""
+"""Scores of a map of probabilities, counted over all pixels together (paper, section 4)."""
 
 from dataclasses import dataclass
 from math import nan
@@ -10,12 +10,12 @@ STEPS = 1000
 """Probabilities are counted in steps of a thousandth."""
 CALIBRATION_BINS = 10
 THRESHOLDS = tuple(percent / 100 for percent in range(1, 100))
-"""The thresholds that are tried: whole percent, the steps of `probability.tif`."""
+"""Thresholds to try: whole percent, the steps of `probability.tif`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """How well a map agrees with the truth at one threshold; NaN where a ratio is of nothing to nothing."""
+    """Scores of a map at one threshold. A score is NaN if its ratio has the divisor 0."""
 
     threshold: float
     precision: float
@@ -26,25 +26,25 @@ class Scores:
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """What a probability is worth, in bins of equal width from 0 to 1."""
+    """Mean probability and share of landslides, in bins of equal width from 0 to 1."""
 
     predicted: tuple[float, ...]
-    """Mean probability of the pixels of each bin; NaN where it has none."""
+    """Mean probability of the pixels of each bin; NaN for an empty bin."""
     observed: tuple[float, ...]
-    """Share of them that are landslide."""
+    """Share of landslide pixels in each bin."""
     pixels: tuple[int, ...]
     error: float
-    """Expected calibration error: the mean distance of the two, over all pixels."""
+    """Expected calibration error: mean distance between `predicted` and `observed` over all pixels."""
 
 
 class PixelCounter:
     """Counts pixels by probability and truth, over any number of windows.
 
-    Scores of the whole are not the mean of scores of windows: a window without landslides has none.
+    Scores of single windows are never averaged, because a window without landslides has no score.
     """
 
     def __init__(self, counts: NDArray[np.int64] | None = None) -> None:
-        """Begin with `counts` (2, STEPS + 1): stable and landslide pixels by probability; or with none."""
+        """Start with `counts` (2, STEPS + 1), other and landslide pixels by probability; or with zeros."""
         self.counts = np.zeros((2, STEPS + 1), np.int64) if counts is None else counts
 
     def add(
@@ -54,18 +54,18 @@ class PixelCounter:
 
         Args:
             probability: 0..1.
-            landslide: what is true, 0 or 1.
-            known: 0 where a pixel does not count.
+            landslide: the truth, 0 or 1.
+            known: 0 if a pixel does not count.
         """
         counted = known.astype(bool)
         truth = landslide.astype(bool)[counted]
-        # Rounded down, with room for the error of float32: a pixel belongs to the thresholds that it reaches.
+        # Rounded down, because a pixel belongs to the thresholds that it reaches; the margin allows for float32.
         step = np.floor(probability[counted].astype(np.float64) * STEPS + 1e-4).astype(np.int64)
         for value in (0, 1):
             self.counts[value] += np.bincount(step[truth == bool(value)], minlength=STEPS + 1)
 
     def at(self, threshold: float) -> Scores:
-        """Return the scores if pixels from `threshold` on, a multiple of 1 / STEPS, are called landslide."""
+        """Return the scores for the pixels that reach `threshold`, a multiple of 1 / STEPS."""
         alarms, hits = (int(n) for n in self.counts[:, round(threshold * STEPS) :].sum(axis=1))
         landslides = int(self.counts[1].sum())
         return Scores(
@@ -77,19 +77,19 @@ class PixelCounter:
         )
 
     def best(self) -> Scores:
-        """Return the scores at the one of `THRESHOLDS` with the highest F1, the lowest of equals."""
+        """Return the scores at the threshold with the highest F1; of equal ones, at the lowest."""
         return max(
             (self.at(threshold) for threshold in THRESHOLDS), key=lambda scores: np.nan_to_num(scores.f1, nan=-1)
         )
 
     def curve(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return precision and recall at each step of the threshold, from the highest down; NaN as in `Scores`."""
+        """Return precision and recall at each threshold, from the highest down; NaN as in `Scores`."""
         alarms, hits = np.cumsum(self.counts[:, ::-1], axis=1)
         with np.errstate(invalid="ignore", divide="ignore"):
             return hits / (hits + alarms), hits / self.counts[1].sum()
 
     def average_precision(self) -> float:
-        """Return the mean precision over recall, in steps of the threshold; NaN without landslides."""
+        """Return the average precision; NaN without landslides."""
         precision, recall = self.curve()
         if np.isnan(recall).all():
             return nan
@@ -97,7 +97,7 @@ class PixelCounter:
         return float(np.sum(np.where(gained > 0, precision, 0) * gained))
 
     def calibration(self) -> Calibration:
-        """Return what the probabilities are worth."""
+        """Compare the probabilities with the truth."""
         step = np.arange(STEPS + 1)
         # The middle of a step stands for its pixels; the last holds only 1.
         probability = np.minimum((step + 0.5) / STEPS, 1)

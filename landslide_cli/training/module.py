@@ -1,4 +1,4 @@
-"""A network that learns, as Lightning wants it: what a step is, what is measured, what is kept."""
+"""The Lightning module of a network: the training step, the validation and the checkpoint."""
 
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -39,7 +39,7 @@ class ChangeModule(LightningModule):
         for layer in self.network.modules():
             if isinstance(layer, nn.BatchNorm2d):
                 layer.momentum = recipe.norm_momentum
-        # A third faster on processors, and what tensor cores want.
+        # A third faster on processors, and the layout that tensor cores need.
         self.network.to(memory_format=torch.channels_last)
         self.normalisation = NORMALISATIONS[recipe.normalisation]()
         self.train_loss = float("nan")
@@ -49,7 +49,7 @@ class ChangeModule(LightningModule):
 
     def forward(self, batch: Sample) -> Tensor:
         """Return the logits (N, 1, H, W) of a batch of digital numbers."""
-        # In float32, whatever the precision: half precision cannot tell digital numbers apart.
+        # Always in float32: half precision is too coarse for digital numbers.
         with torch.autocast(self.device.type, enabled=False):
             inputs = self.normalisation(batch["pre"], batch["post"], batch["terrain"])
         logits: Tensor = self.network(*inputs)
@@ -66,9 +66,9 @@ class ChangeModule(LightningModule):
         """Return the loss of an augmented batch.
 
         Raises:
-            ModelError: it is no longer a number.
+            ModelError: the loss is not finite.
         """
-        # Chance depends on the place in the training alone: a run that is resumed sees what it would have seen.
+        # The seed depends only on the step of the training, so a resumed run sees the same batches.
         torch.manual_seed(hash((self.recipe.seed, self.current_epoch, batch_index, self.global_rank)) % 2**31)
         batch = augment(batch, self.recipe)
         loss = change_loss(self(batch), batch["landslide"], batch["weight"], self.recipe)
@@ -86,7 +86,7 @@ class ChangeModule(LightningModule):
         self.train_loss = float(torch.stack(self._sums).mean()) if self._sums else float("nan")
 
     def on_validation_epoch_start(self) -> None:
-        """Count anew."""
+        """Reset the counts."""
         self._counts = torch.zeros(2, STEPS + 1, dtype=torch.int64)
         self._loss_and_pixels = torch.zeros(2, dtype=torch.float64)
 
@@ -101,7 +101,7 @@ class ChangeModule(LightningModule):
         self._counts += torch.from_numpy(counter.counts)
 
     def on_validation_epoch_end(self) -> None:
-        """Join what all devices counted."""
+        """Add the counts of all devices."""
         strategy = self.trainer.strategy
         loss, pixels = strategy.reduce(self._loss_and_pixels.to(self.device), reduce_op="sum").tolist()
         self.validation_loss = loss / pixels if pixels else float("nan")
@@ -118,7 +118,7 @@ class ChangeModule(LightningModule):
     def probability(self, inputs: Mapping[str, NDArray[np.float32]]) -> NDArray[np.float32]:
         """Return probabilities (N, 1, H, W) of `pre`, `post` and `terrain`, each (N, C, H, W) float32.
 
-        A network that does not read the terrain does without.
+        `terrain` can be left out for a network that does not read it.
         """
         self.eval()
         if not self.network.reads_terrain:
@@ -131,6 +131,6 @@ class ChangeModule(LightningModule):
         return result
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Keep the recipe with the weights, and what they make of the validation windows."""
+        """Keep the recipe and the counts of the validation windows with the weights."""
         checkpoint["validation_counts"] = torch.from_numpy(self.counter.counts)
         checkpoint["recipe"] = {**asdict(self.recipe), "bands": list(self.recipe.bands)}

@@ -1,4 +1,4 @@
-"""A model run over the windows of a training set, which are put together to the images that they were cut from."""
+"""Run a model over the windows of a training set, and join the windows of each pair of images to one map."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -20,24 +20,24 @@ if TYPE_CHECKING:
     from landslide_cli.training.tiles_index import TrainingSet
 
 PAPER_THRESHOLD: Final = 0.5
-"""What the paper measures at; a run has no threshold of its own."""
+"""Threshold of the scores of the paper; a run has no threshold of its own."""
 
 Inputs = Mapping[str, NDArray[np.float32]]
 
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """What gives probabilities."""
+    """Something that gives probabilities."""
 
     card: ModelCard
     run: Callable[[Inputs], NDArray[np.float32]]
     learned_from: frozenset[str] = frozenset()
-    """Names of events, where they are on record."""
+    """Names of the training events, if they are recorded."""
 
 
 @dataclass(slots=True)
 class Mosaic:
-    """The windows of one pair of images, put together; cut to what they cover."""
+    """The joined windows of one pair of images; the arrays end where the windows end."""
 
     event: str
     pre: str
@@ -50,14 +50,14 @@ class Mosaic:
     known: NDArray[np.bool_]
 
     def probability(self) -> NDArray[np.float32]:
-        """Return the mean over the windows that hold a pixel."""
+        """Return the mean over the windows that contain a pixel."""
         mean: NDArray[np.float32] = np.divide(self.total, np.maximum(self.count, 1), dtype=np.float32)
         return mean
 
 
 @dataclass(slots=True)
 class Counted:
-    """What is counted over a split."""
+    """Counts over a split."""
 
     pixels: "PixelCounter"
     events: dict[str, "PixelCounter"] = field(default_factory=dict)
@@ -71,7 +71,7 @@ def mosaics(
     counted: Counted,
     progress: Progress,
 ) -> Iterator[Mosaic]:
-    """Run the model over a split: count each window as it comes, and yield each pair of images put together."""
+    """Run the model over a split: count each window, and yield the joined windows of each pair of images."""
     from torch.utils.data import default_collate
 
     from landslide_cli.training.dataset import PairWindows
@@ -123,7 +123,7 @@ def transform_of(training_set: "TrainingSet", mosaic: Mosaic) -> Any:
 
 
 def changes_of(training_set: "TrainingSet", mosaic: Mosaic) -> NDArray[np.uint8]:
-    """Return the codes of what changed in a mosaic and is no landslide; 0 elsewhere, and where none are known."""
+    """Return the codes of other changes in a mosaic; 0 elsewhere, and if none are known."""
     height, width = mosaic.landslide.shape
     if not training_set.has_changes(mosaic.event):
         return np.zeros((height, width), np.uint8)
@@ -133,6 +133,6 @@ def changes_of(training_set: "TrainingSet", mosaic: Mosaic) -> NDArray[np.uint8]
 
 
 def inputs(training_set: "TrainingSet", batch: Inputs, events: set[str]) -> Inputs:
-    """Return what a model reads of a batch: detectors ask for steep ground only where the terrain is known."""
+    """Return the inputs of a model. Without terrain, a detector does not require steep ground."""
     terrain = all(training_set.has_terrain(event) for event in events)
     return {name: batch[name] for name in ("pre", "post", *(["terrain"] if terrain else []))}

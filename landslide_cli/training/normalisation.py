@@ -1,4 +1,4 @@
-"""From what the files of an event hold to what a network reads. It travels inside the exported file."""
+"""Normalisations: from the digital numbers in files to the inputs of a network. They are part of the exported file."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -12,9 +12,9 @@ HIGHEST_M = 5000.0
 RELEASED_HIGHEST_M = 3000.0
 STEEPEST_DEG = 90.0
 GREY = 0.1
-"""Reflectance whose logarithm counts as 0: between soil and forest."""
+"""Reflectance with the logarithm 0: between soil and forest."""
 FAINT = 0.01
-"""Reflectance added before taking logarithms, or noise in shadows would fill half of their range."""
+"""Reflectance that is added before the logarithm; else noise in shadows would fill half of the range."""
 
 
 class PaperNormalisation(nn.Module):
@@ -23,7 +23,7 @@ class PaperNormalisation(nn.Module):
     terrain_scale: Tensor
 
     def __init__(self) -> None:
-        """Prepare the scales of the terrain; the module has nothing to learn."""
+        """Prepare the scales of the terrain. There are no parameters to learn."""
         super().__init__()
         scale = torch.tensor([1 / HIGHEST_M, 1 / STEEPEST_DEG, 1.0, 1.0]).view(1, 4, 1, 1)
         self.register_buffer("terrain_scale", scale, persistent=False)
@@ -44,7 +44,7 @@ class PaperNormalisation(nn.Module):
 
 
 class ReleasedNormalisation(nn.Module):
-    """The normalisation of the code that the authors of the paper released, hence of their checkpoints.
+    """The normalisation of the released code of the paper, and of its checkpoints.
 
     It differs from the paper's in the terrain alone: elevation per 3000 m, and half the aspect in place of the
     aspect, so that north is where the cosine jumps.
@@ -68,7 +68,7 @@ class ReleasedNormalisation(nn.Module):
 
 
 class LogarithmNormalisation(PaperNormalisation):
-    """Logarithms of reflectance, so that light and shade add to all bands alike and go away in differences of dates.
+    """Logarithms of reflectance. Light and shade then add to all bands alike, and cancel in differences of dates.
 
     The terrain is as in the paper.
     """
@@ -97,6 +97,6 @@ def _reflectance(image: Tensor) -> Tensor:
 
 
 def _logarithm(image: Tensor) -> Tensor:
-    """Return digital numbers as logarithms of reflectance, 0 where there is none."""
+    """Return digital numbers as logarithms of reflectance; 0 for nodata."""
     logarithm = torch.log((_reflectance(image) + FAINT) / GREY)
     return torch.where(image > 0, logarithm, 0.0)

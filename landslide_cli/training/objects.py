@@ -1,4 +1,4 @@
-"""Landslides as objects: how many are found, by size, and how many mapped regions are none."""
+"""Landslides as objects: how many are found, by size, and how many mapped regions are false alarms."""
 
 from dataclasses import dataclass, field
 from math import inf
@@ -9,19 +9,19 @@ from numpy.typing import NDArray
 from scipy.ndimage import label
 
 SIZE_CLASSES_M2: Final = (1_000, 5_000, 10_000, 50_000, inf)
-"""Upper bounds: from ten pixels, hardly more than a speck, to the few that a map of a country shows."""
+"""Upper bounds of the size classes; 1000 m² are ten pixels."""
 
 _EIGHT: Final = np.ones((3, 3), bool)
-"""Pixels that touch at a corner belong together, as in the polygons of `vectorize`."""
+"""Pixels that touch at a corner belong to one region, as in the polygons of `vectorize`."""
 
 
 @dataclass
 class ObjectCounter:
     """Counts landslides and mapped regions, over any number of maps.
 
-    A landslide is a region of true pixels. It is found if `overlap` of its area is mapped, or if it and the
-    mapped regions that touch it share `iou` of what they cover together. A mapped region without a true
-    pixel is a false alarm.
+    A landslide is a region of true pixels. It is found if at least the share `overlap` of its area is mapped, or if it
+    has at least the IoU `iou` with the mapped regions that touch it. A mapped region without a true pixel is a false
+    alarm.
     """
 
     overlap: float
@@ -40,10 +40,10 @@ class ObjectCounter:
         """Count a map.
 
         Args:
-            landslide: (H, W), what is true.
-            mapped: (H, W), what the model says.
-            known: (H, W), false where neither counts.
-            pixel_m2: area of a pixel.
+            landslide: (H, W), the truth.
+            mapped: (H, W), the map.
+            known: (H, W), False where pixels do not count.
+            pixel_m2: area of a pixel in square metres.
         """
         self.mapped_px += int((mapped & known).sum())
         self.known_px += int(known.sum())
@@ -56,7 +56,7 @@ class ObjectCounter:
         covered_px = np.bincount(pairs[0], weights=shared_px, minlength=truths)
         touching_px = np.bincount(pairs[0], weights=region_px[pairs[1]], minlength=truths)
         found = covered_px >= self.overlap * true_px
-        # What several regions cover together, with what of the landslide they leave out.
+        # The union of the landslide and all mapped regions that touch it.
         found |= covered_px >= self.iou * (touching_px + true_px - covered_px)
         found &= covered_px > 0
         for size_m2, hit in zip((true_px * pixel_m2).tolist(), found.tolist(), strict=True):

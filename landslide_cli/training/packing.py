@@ -1,4 +1,4 @@
-"""Weights in fewer bits in the file than they compute with: a file of a half or a quarter of the size."""
+"""Store weights in fewer bits than they compute with: the file has half or a quarter of the size."""
 
 from copy import deepcopy
 from typing import Final, TypeVar
@@ -15,13 +15,13 @@ from landslide_cli.errors import ModelError
 Model = TypeVar("Model", bound=nn.Module)
 
 EIGHT_BITS_FROM: Final = 20_000
-"""Weights that a tensor must have to be worth fewer than 16 bits."""
+"""Smallest number of weights of a tensor that is stored in eight bits."""
 LARGEST: Final = 127
-"""Of the whole numbers that stand for weights in eight bits."""
+"""Largest whole number that stands for a weight in eight bits."""
 HALF: Final = ".half"
 BYTES: Final = ".int8"
 SCALE: Final = ".scale"
-"""Ends of the names of what is stored for a weight."""
+"""Ends of the names of the tensors that are stored for a weight."""
 
 
 def rounded(model: Model, *, eight_bits: bool = False) -> Model:
@@ -55,7 +55,7 @@ def rounded(model: Model, *, eight_bits: bool = False) -> Model:
 
 
 def pack(proto: onnx.ModelProto) -> onnx.ModelProto:
-    """Return a copy of `proto` that stores every large weight in as few bits as hold it exactly.
+    """Return a copy of `proto` that stores each large weight in the fewest bits that hold it exactly.
 
     What makes float32 of it again are nodes that the runtime folds when it loads the file: nothing is lost here, and
     nothing is slower.
@@ -102,13 +102,13 @@ def unpacked(proto: onnx.ModelProto) -> dict[str, NDArray[np.float32]]:
 
 
 def _in_bytes(weight: NDArray[np.float32]) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
-    """Return whole numbers and the scale of each output channel, whose products are near `weight`.
+    """Return whole numbers and a scale for each output channel; their products approximate `weight`.
 
     Of weights that are such products already they give these back.
     """
     across = tuple(range(1, weight.ndim))
     mantissa, exponent = np.frexp(np.abs(weight).max(axis=across, keepdims=True) / LARGEST)
-    # So few digits that products of it and of seven bits are exact.
+    # So few digits that products with seven bits are exact.
     scale = np.ldexp(np.ceil(mantissa * 2**12) / 2**12, exponent).astype(np.float32)
     whole = np.rint(weight / np.where(scale > 0, scale, 1)).astype(np.int8)
     return whole, scale

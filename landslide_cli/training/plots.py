@@ -16,14 +16,14 @@ from landslide_cli.training.metrics import PixelCounter
 from landslide_cli.training.tiles_index import Windows
 
 STRETCH_PERCENT: Final = (1, 99)
-"""What is darker is drawn black, what is brighter white."""
+"""Percentiles that are drawn black and white."""
 LEAST_CONTRAST: Final = 300
-"""Digital numbers between black and white at least: noise should not look like a landscape."""
+"""Smallest difference between black and white in digital numbers, so that noise is not stretched."""
 NOT_KNOWN: Final = (0.55, 0.55, 0.55)
 HIT, MISS, ALARM = 1, 2, 3
-"""Codes of the maps of an evaluation; 0 where there is no landslide and none is mapped, 255 where nothing counts."""
+"""Codes of the maps of an evaluation. 0: no landslide and none mapped; 255: does not count."""
 COLOURS: Final[Mapping[int, tuple[int, int, int]]] = {HIT: (0, 158, 115), MISS: (0, 114, 178), ALARM: (213, 94, 0)}
-"""Okabe and Ito's colours, which colour-blind people can tell apart."""
+"""Colours of Okabe and Ito, which colour-blind people can tell apart."""
 NAMES: Final[Mapping[int, str]] = {HIT: "hit", MISS: "miss", ALARM: "false alarm"}
 
 
@@ -65,11 +65,11 @@ def draw_precision_recall(path: Path, counters: Mapping[str, PixelCounter]) -> N
 
 
 def draw_calibration(path: Path, counter: PixelCounter) -> None:
-    """Draw how often what is given a probability is a landslide."""
+    """Draw the share of landslide pixels over the mean probability."""
     calibration = counter.calibration()
     figure = Figure((4.5, 4), layout="constrained")
     axes = figure.subplots()
-    axes.plot([0, 1], [0, 1], color="grey", linewidth=1, label="what it should be")
+    axes.plot([0, 1], [0, 1], color="grey", linewidth=1, label="perfect")
     label = f"measured, expected error {calibration.error:.3f}"
     axes.plot(calibration.predicted, calibration.observed, marker="o", label=label)
     axes.set(xlabel="mean probability", ylabel="share of landslide pixels", xlim=(0, 1), ylim=(0, 1))
@@ -80,10 +80,10 @@ def draw_calibration(path: Path, counter: PixelCounter) -> None:
 
 
 def spread_out(windows: Windows, count: int, window_px: int) -> NDArray[np.int64]:
-    """Choose windows to draw: those with the most landslide pixels, of each event in turn, none on ground of another.
+    """Choose windows to draw: those with the most landslide pixels, from each event in turn, without overlap.
 
     Returns:
-        Up to `count` indexes into `windows`; fewer only where there are fewer windows.
+        `count` indexes into `windows`, or all if there are fewer windows.
     """
     order = np.argsort(-windows.landslide_px, kind="stable").tolist()
     queues = [[i for i in order if windows.event[i] == event] for event in np.unique(windows.event)]
@@ -94,7 +94,7 @@ def spread_out(windows: Windows, count: int, window_px: int) -> NDArray[np.int64
                 queue.pop(0)
             if queue and len(chosen) < count:
                 chosen.append(queue.pop(0))
-    # Where all ground is drawn already, other dates of it are better than nothing.
+    # If all ground is drawn already, draw other dates of it.
     return np.array([*chosen, *(i for i in order if i not in set(chosen))][:count], np.int64)
 
 
@@ -112,7 +112,7 @@ def window_titles(windows: Windows) -> list[str]:
 def draw_windows(
     path: Path, batch: Sample, probability: NDArray[np.float32], bands: Sequence[str], titles: Sequence[str]
 ) -> None:
-    """Draw windows: before, after, the truth on it, and the probability (N, 1, H, W)."""
+    """Draw windows: before, after, the truth, and the probability (N, 1, H, W)."""
     count = len(batch["pre"])
     figure = Figure((9.2, 2.15 * count + 0.6), layout="constrained")
     rows = np.atleast_2d(figure.subplots(count, 4))
@@ -143,7 +143,7 @@ def draw_hits(
     titles: Sequence[str],
     bands: Sequence[str],
 ) -> None:
-    """Draw images before and after (N, B, H, W), and the latter with hits, misses and false alarms."""
+    """Draw images before and after (N, B, H, W), and the image after with hits, misses and false alarms."""
     count = len(codes)
     figure = Figure((8.6, 2.75 * count + 0.6), layout="constrained")
     rows = np.atleast_2d(figure.subplots(count, 3))
@@ -173,9 +173,9 @@ def draw_hits(
 def true_colours(
     pre: NDArray[np.float32], post: NDArray[np.float32], bands: Sequence[str]
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Return red, green and blue (N, H, W, 3) in 0..1 of both dates; the first band in grey where one is missing.
+    """Return red, green and blue (N, H, W, 3) in 0..1 of both dates; the first band in grey if one of them is missing.
 
-    Each pair of windows is stretched to what it holds, both dates alike, so that a change stays one.
+    Each pair of windows has its own stretch, the same for both dates, so that changes stay visible.
     """
     names = ("B04", "B03", "B02")
     channels = [bands.index(name) for name in names] if set(names) <= set(bands) else [0, 0, 0]

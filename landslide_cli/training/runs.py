@@ -1,4 +1,4 @@
-"""A run folder: what a training leaves behind, and how it is opened again."""
+"""A run folder: the files of a training."""
 
 import csv
 import json
@@ -22,16 +22,16 @@ from landslide_cli.training.recipes import Recipe
 RECORD: Final = "run.json"
 """The recipe and the training set; written first."""
 LAST: Final = "last.ckpt"
-"""The state after the last finished epoch, from which a run goes on."""
+"""The state after the last finished epoch; `--resume` continues from it."""
 BEST: Final = "best.ckpt"
 """The weights of the epoch with the lowest validation loss (paper, section 4)."""
 METRICS: Final = "metrics.csv"
 FORMER_NAMES: Final = {"averaging": "ema"}
-"""What fields of a recipe were called in runs of earlier versions."""
+"""Names of recipe fields in runs of earlier versions, and their names now."""
 
 
 def write_record(run: Path, recipe: Recipe, dataset: Path, facts: Mapping[str, Any]) -> None:
-    """Write what the run is.
+    """Write the record of a run.
 
     Raises:
         OutputError: the folder cannot be written.
@@ -42,10 +42,10 @@ def write_record(run: Path, recipe: Recipe, dataset: Path, facts: Mapping[str, A
 
 
 def read_record(run: Path) -> tuple[Recipe, Mapping[str, Any]]:
-    """Return the recipe of a run, and all that `run.json` says.
+    """Return the recipe of a run, and the content of `run.json`.
 
     Raises:
-        InputError: there is no run in that folder.
+        InputError: the folder holds no run, or its record is damaged.
     """
     path = run / RECORD
     if not path.is_file():
@@ -63,9 +63,15 @@ def read_record(run: Path) -> tuple[Recipe, Mapping[str, Any]]:
 def read_state(path: Path) -> Mapping[str, Any]:
     """Read a checkpoint of a run.
 
+    Args:
+        path: the checkpoint.
+
+    Returns:
+        Its content.
+
     Raises:
-        InputError: it is missing.
-        ModelError: it is damaged, or not ours.
+        InputError: the file is missing.
+        ModelError: the file is damaged, or is not a checkpoint.
     """
     if not path.is_file():
         raise InputError(f"{path} is missing: no epoch of the run has ended yet; start it again without --resume")
@@ -73,10 +79,10 @@ def read_state(path: Path) -> Mapping[str, Any]:
 
 
 def write_metrics(run: Path, history: Sequence[Mapping[str, Any]]) -> None:
-    """Write `metrics.csv`: a row for each epoch.
+    """Write `metrics.csv`, one row for each epoch.
 
     Raises:
-        OutputError: it cannot be written.
+        OutputError: the file cannot be written.
     """
     text = StringIO()
     writer = csv.DictWriter(text, list(history[0]), lineterminator="\n")
@@ -87,10 +93,16 @@ def write_metrics(run: Path, history: Sequence[Mapping[str, Any]]) -> None:
 
 
 def read_metrics(run: Path) -> list[dict[str, float]]:
-    """Read what `write_metrics` wrote.
+    """Read `metrics.csv`.
+
+    Args:
+        run: the run folder.
+
+    Returns:
+        One dictionary for each epoch.
 
     Raises:
-        InputError: it is missing or damaged.
+        InputError: the file is missing or damaged.
     """
     try:
         with (run / METRICS).open(encoding="utf-8", newline="") as file:
@@ -101,7 +113,7 @@ def read_metrics(run: Path) -> list[dict[str, float]]:
 
 
 def best_scaling(run: Path) -> Scaling:
-    """Return what calibrates the network of `open_run`, by what it made of the validation windows.
+    """Return the calibration of the network that `open_run` opens, measured on the validation windows.
 
     Raises:
         InputError: no epoch of the run has ended.
@@ -111,16 +123,16 @@ def best_scaling(run: Path) -> Scaling:
 
 
 def best_row(history: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
-    """Return the epoch with the lowest validation loss, the first of equals: that of `BEST`."""
+    """Return the epoch with the lowest validation loss, which is that of `BEST`; of equal ones, the first."""
     return min(history, key=lambda row: inf if isnan(row["validation_loss"]) else row["validation_loss"])
 
 
 def open_run(run: Path, device: TorchDevice = "cpu") -> tuple[ChangeModule, Mapping[str, Any]]:
-    """Return the network of a run with its best weights, in eval mode, and what `run.json` says.
+    """Open the network of a run with its best weights, in eval mode.
 
     Args:
         run: the run folder.
-        device: where the network is to be; `auto` takes a GPU if there is one.
+        device: the device of the network; `auto` takes a GPU if there is one.
 
     Returns:
         The network, and the record of the run.

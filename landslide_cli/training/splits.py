@@ -1,4 +1,4 @@
-"""Which windows to learn from, to choose a network by, and to measure it on: never one pixel in two of these."""
+"""Splits: windows for training, validation and test. No pixel is in two of them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,24 +13,24 @@ from landslide_cli.training.tiles_index import Windows
 SPLITS: Final = ("train", "validation", "test")
 
 PAPER_WINDOWS: Final[Mapping[str, int]] = {"train": 55_602, "validation": 1_102, "test": 1_102}
-"""Sizes of the paper's sets (section 4), to compare with. Its validation and test are halves drawn by window from one
-event, whose windows overlap: most of their pixels are in both."""
+"""Sizes of the splits of the paper (section 4), for comparison. The paper draws its validation and test windows at
+random from one event. These windows overlap, so most pixels are in both splits."""
 
 REASONS: Final[Mapping[str, str]] = {
     "straddling": "lie across the line that halves their event",
     "few_landslides": "show too few landslides to evaluate on",
 }
-"""Why a window of use to a training is in no split."""
+"""Reasons why a window is in no split."""
 
 
 @dataclass(frozen=True, slots=True)
 class SplitRule:
-    """What an event's windows are for; those of events not named are for training."""
+    """The split of each event. Events that are not named are for training."""
 
     validation: tuple[str, ...] = ()
     test: tuple[str, ...] = ()
     halve: tuple[str, ...] = ()
-    """Events of which one half is for validation, the other for testing."""
+    """Events with one half for validation and the other for testing."""
     min_evaluation_px: int = 200
     """Windows for validation and testing with fewer visible landslide pixels are left out (paper, section 4)."""
 
@@ -40,20 +40,20 @@ class Halving:
     """A straight line through an event: validation north or west of it, test south or east."""
 
     axis: str
-    """`row` or `col`, whichever the line is a value of."""
+    """Whether the line is a `row` or a `col`."""
     at_px: int
     """First row or column of the part for testing."""
 
     @property
     def words(self) -> str:
-        """Where the halves lie."""
+        """The position of the halves, for people."""
         sides = ("north", "south") if self.axis == "row" else ("west", "east")
         return f"validation {sides[0]} of {self.axis} {self.at_px}, test {sides[1]} of it"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Split:
-    """Windows with their split, and what became of the others."""
+    """Windows with their split, and the number of windows left out."""
 
     windows: Windows
     halvings: Mapping[str, Halving]
@@ -62,10 +62,18 @@ class Split:
 
 
 def assign(windows: Windows, rule: SplitRule, window_px: int) -> Split:
-    """Give each window its split; leave out those that belong in none.
+    """Give each window its split, and leave out windows that belong to none.
+
+    Args:
+        windows: the windows.
+        rule: the split of each event.
+        window_px: side of the windows.
+
+    Returns:
+        The windows with their split.
 
     Raises:
-        InputError: an event cannot be halved, or a split that was asked for is left without a window.
+        InputError: an event cannot be halved, or a split that was asked for has no window.
     """
     split = np.full(len(windows), "train", dtype="U10")
     split[np.isin(windows.event, rule.validation)] = "validation"
@@ -77,9 +85,8 @@ def assign(windows: Windows, rule: SplitRule, window_px: int) -> Split:
         line = halve(windows.row[mine & telling], windows.col[mine & telling], window_px)
         if line is None:
             raise InputError(
-                f"event {name} cannot be halved: no line leaves a window with {rule.min_evaluation_px} visible "
-                "landslide pixels on both of its sides; lower --min-evaluation-pixels, or give --validation and --test "
-                "an event each"
+                f"event {name} cannot be halved: no line has windows with {rule.min_evaluation_px} visible landslide "
+                "pixels on both sides; lower --min-evaluation-pixels, or give --validation and --test an event each"
             )
         halvings[name] = line
         start = windows.row if line.axis == "row" else windows.col
@@ -91,22 +98,22 @@ def assign(windows: Windows, rule: SplitRule, window_px: int) -> Split:
     for name, wanted in (("validation", rule.validation), ("test", rule.test)):
         if wanted and not (kept.split == name).any():
             raise InputError(
-                f"no window is left for {name}: none of {', '.join(wanted)} has {rule.min_evaluation_px} visible "
+                f"no window is left for {name}: no window of {', '.join(wanted)} has {rule.min_evaluation_px} visible "
                 f"landslide pixels; lower --min-evaluation-pixels or give another event to --{name}"
             )
     return Split(kept, halvings, dict(zip(REASONS, (int(straddling.sum()), int(few.sum())), strict=True)))
 
 
 def halve(row: NDArray[np.int32], col: NDArray[np.int32], window_px: int) -> Halving | None:
-    """Find the line with no window across it that makes the smaller half as large as it can be.
+    """Find the line that no window crosses and that makes the smaller half as large as possible.
 
     Args:
-        row: (N,) first rows of the windows.
-        col: (N,) their first columns.
-        window_px: their side.
+        row: (N,) first row of each window.
+        col: (N,) first column of each window.
+        window_px: side of the windows.
 
     Returns:
-        The line; none where every line leaves one side empty.
+        The line; None if one side is always empty.
     """
     best, line = (0, 0), None
     for axis, start in (("row", row), ("col", col)):
@@ -123,13 +130,13 @@ def check_names(rule: SplitRule, events: Sequence[str]) -> None:
     """Refuse a rule that names an unknown event, or one event twice.
 
     Raises:
-        InputError: it does.
+        InputError: the rule does so.
     """
     named = [*rule.validation, *rule.test, *rule.halve]
     unknown = [name for name in named if name not in events]
     if unknown:
         raise InputError(
-            f"{unknown[0]!r} is none of the events; --validation, --test and --halve take {', '.join(events)}"
+            f"{unknown[0]!r} is not one of the events; --validation, --test and --halve take {', '.join(events)}"
         )
     twice = next((name for name in named if named.count(name) > 1), None)
     if twice:

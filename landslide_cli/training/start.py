@@ -1,4 +1,4 @@
-"""A network that begins with what another one has learned, read from a model file."""
+"""Start a network with the weights of another one, read from a model file."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,7 +13,7 @@ from landslide_cli.training.module import ChangeModule
 from landslide_cli.training.packing import unpacked
 
 SPARE_SHARE = 0.05
-"""Share of the weights that a file may lack."""
+"""Largest share of the weights that can be missing in a file."""
 
 
 def load_start(module: ChangeModule, models: Mapping[Path, Sequence[str]]) -> int:
@@ -41,10 +41,10 @@ def load_start(module: ChangeModule, models: Mapping[Path, Sequence[str]]) -> in
 
 
 def _weights(module: ChangeModule, path: Path, bands: Sequence[str]) -> dict[str, Tensor]:
-    """Read those weights of the model `path`, which reads `bands`, that `module` has, too."""
+    """Read the weights of the model `path` (for `bands`) that `module` also has."""
     unknown = [band for band in module.recipe.bands if band not in bands]
     if unknown:
-        raise InputError(f"--start {path} knows nothing of {', '.join(unknown)}; leave these bands out")
+        raise InputError(f"--start {path} was not trained on {', '.join(unknown)}; leave these bands out")
     chosen = [bands.index(band) for band in module.recipe.bands]
     found = unpacked(onnx.load(path))
     state = module.state_dict()
@@ -54,21 +54,21 @@ def _weights(module: ChangeModule, path: Path, bands: Sequence[str]) -> dict[str
             continue
         values = found.get(key)
         if values is not None and values.ndim == 4 and values.shape[1] == len(bands) != wanted.shape[1]:
-            # Fewer terms add up to less: what follows is used to larger sums.
+            # Fewer terms have a smaller sum, but the next layer expects larger sums.
             values = values[:, chosen] * np.float32(len(bands) / len(chosen)) ** 0.5
         if values is None:
             missing.append(key)
             continue
         if values.shape != wanted.shape:
             raise InputError(
-                f"--start {path} is of another network: {key} is {values.shape}, not {tuple(wanted.shape)}; "
+                f"--start {path} holds another network: {key} is {values.shape}, not {tuple(wanted.shape)}; "
                 "give one of this --model and --encoder, or leave it out"
             )
         taken[key] = torch.from_numpy(values)
-    # The last level of a decoder has a few weights that nothing goes through, which a file leaves out.
+    # The last level of a decoder has a few unused weights, which a file leaves out.
     if len(missing) > len(taken) * SPARE_SHARE:
         raise InputError(
-            f"--start {path} is of another network: it has no {missing[0]} ({len(missing)} such); give one of this "
+            f"--start {path} holds another network: it has no {missing[0]} ({len(missing)} such); give one of this "
             "--model and --encoder, or leave it out"
         )
     return taken

@@ -1,4 +1,4 @@
-"""How much landslide, cloud and nodata each window of an event holds; arithmetic only."""
+"""Count landslide, cloud and nodata in each window of an event."""
 
 from collections.abc import Iterable, Mapping
 from typing import Final
@@ -12,11 +12,11 @@ REASONS: Final[Mapping[str, str]] = {
     "cloudy": "have too much cloud",
     "hidden": "show too little of their landslides",
 }
-"""Why a window of an image pair is left out: the first of these that holds."""
+"""Reasons why a window of an image pair is left out; the first that applies counts."""
 
 
 def corners(length_px: int, window_px: int, stride_px: int) -> NDArray[np.int64]:
-    """Return where windows begin along an axis: multiples of the stride.
+    """Return the first pixels of windows along an axis: multiples of the stride.
 
     No window is moved back to the edge, so up to `stride_px - 1` pixels there are in none: a window that was
     would share more with its neighbour than the paper's stride says.
@@ -25,7 +25,7 @@ def corners(length_px: int, window_px: int, stride_px: int) -> NDArray[np.int64]
 
 
 def window_counts(strips: Iterable[NDArray[np.bool_]], window_px: int, stride_px: int) -> NDArray[np.int64]:
-    """Count the true pixels in every window of masks that come in strips of rows.
+    """Count the true pixels in each window, from masks in strips of rows.
 
     One pass over the pixels, whatever the overlap of the windows: sums along the rows of each strip are kept only
     at the windows' columns, then summed down.

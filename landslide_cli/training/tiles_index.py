@@ -1,4 +1,4 @@
-"""A training set: masks and one index of windows beside event folders, whose pixels are never copied."""
+"""A training set: masks and an index of windows. The pixels stay in the event folders."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -15,7 +15,7 @@ from landslide_cli.event.folder import Event
 from landslide_cli.files import atomic
 
 RECORD: Final = "dataset.json"
-"""What the training set is made of; written last, so that a folder without it holds none."""
+"""The record of the training set. It is written last: a folder without it holds no training set."""
 INDEX: Final = "index.parquet"
 MASKS: Final = "masks"
 VERSION: Final = 1
@@ -23,7 +23,7 @@ VERSION: Final = 1
 LANDSLIDE: Final = 1
 STABLE: Final = 0
 UNKNOWN: Final = 255
-"""Values of a mask; not known is what lies outside the event's AOI."""
+"""Values of a mask. Ground outside the AOI of the event is unknown."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -34,7 +34,7 @@ class Windows:
     """Name of the event."""
     pre: NDArray[np.str_]
     post: NDArray[np.str_]
-    """Images, relative to the event folder."""
+    """Paths of the images, relative to the event folder."""
     row: NDArray[np.int32]
     col: NDArray[np.int32]
     """Upper left pixel."""
@@ -46,7 +46,7 @@ class Windows:
     """`train`, `validation` or `test`."""
 
     def __len__(self) -> int:
-        """Return how many windows there are."""
+        """Return the number of windows."""
         return len(self.row)
 
     def take(self, which: NDArray[Any]) -> "Windows":
@@ -66,19 +66,26 @@ class Windows:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TrainingSet:
-    """What `landslide prepare` made."""
+    """A training set that `landslide prepare` made."""
 
     folder: Path
     record: Mapping[str, Any]
-    """What `dataset.json` says."""
+    """The content of `dataset.json`."""
     windows: Windows
 
     @classmethod
     def open(cls, folder: Path) -> "TrainingSet":
         """Read the training set in `folder`.
 
+        Args:
+            folder: the folder that `landslide prepare` made.
+
+        Returns:
+            The training set.
+
         Raises:
-            InputError: there is none, a file is missing, or an event folder was moved or fetched anew.
+            InputError: the folder holds no training set, a file is missing, or an event folder was moved or fetched
+                again.
         """
         record = read_record(folder)
         try:
@@ -106,18 +113,18 @@ class TrainingSet:
         return self.windows.take(self.windows.split == split)
 
     def event_folder(self, name: str) -> Path:
-        """Return where an event lies."""
+        """Return the folder of an event."""
         return Path(self.folder, self._event(name)["folder"])
 
     def mask(self, name: str) -> Path:
-        """Return the mask of an event: 1 landslide, 0 none, 255 not known; uint8 on the event's grid.
+        """Return the path of the mask of an event, uint8 on its grid: 1 landslide, 0 other ground, 255 unknown.
 
-        In a second channel, where `has_changes`, the codes of what changed and is no landslide, 0 elsewhere.
+        If `has_changes`, a second channel holds the codes of other changes, 0 elsewhere.
         """
         return Path(self.folder, self._event(name)["mask"])
 
     def has_changes(self, name: str) -> bool:
-        """Return whether it is known of an event what else changed."""
+        """Return whether the other changes of an event are known."""
         return bool(self._event(name).get("changes"))
 
     def has_terrain(self, name: str) -> bool:
@@ -125,9 +132,9 @@ class TrainingSet:
         return bool(self._event(name)["terrain"])
 
     def unseen(self, name: str, image: str) -> tuple[Path, int]:
-        """Return the raster and its channel that tell where `image` does not show the ground.
+        """Return the raster, and the channel in it, with the pixels of `image` that do not show the ground.
 
-        Values from `min(imagery.bands.Unseen)` up say why it is not seen; where it is, they are lower.
+        Values from `min(Unseen)` on are the reasons; lower values mean that the ground is seen.
         """
         where = self._event(name)["images"][image]
         return self.event_folder(name) / where["unseen"], int(where["channel"])
@@ -137,14 +144,14 @@ class TrainingSet:
         return event
 
     def _check_event(self, name: str) -> None:
-        """Refuse an event that is gone or is not what the windows were cut from."""
+        """Refuse an event that is missing, or that was fetched again after the windows were cut."""
         folder = self.event_folder(name)
         again = "move it back beside the training set, or prepare the set again"
         if not folder.is_dir():
             raise InputError(f"event {name} of {self.folder} is no longer in {folder}; {again}")
         if fetched(Event.open(folder)) != self._event(name)["fetched"]:
             raise InputError(
-                f"event {name} in {folder} was fetched anew since {self.folder} was made; prepare it again"
+                f"event {name} in {folder} was fetched again after {self.folder} was made; prepare it again"
             )
         images = self._event(name)["images"]
         needed = [self.mask(name), *(folder / image for image in images)]
@@ -155,20 +162,27 @@ class TrainingSet:
 
 
 def fetched(event: Event) -> str:
-    """Return when an event was fetched: what tells it from a later one in the same folder."""
+    """Return the time of the fetch, which identifies the content of the folder."""
     return event.fetched.datetime
 
 
 def read_record(folder: Path) -> Mapping[str, Any]:
-    """Read what `dataset.json` says.
+    """Read `dataset.json`.
+
+    Args:
+        folder: the training set.
+
+    Returns:
+        The content of the file.
 
     Raises:
-        InputError: there is none, or it cannot be understood.
+        InputError: the file is missing or damaged, or was written for another version of the format.
     """
     path = folder / RECORD
     if not path.is_file():
         raise InputError(
-            f"{folder} is not a training set, or its making did not end: it has no {RECORD}; run `landslide prepare`"
+            f"{folder} is not a training set, or its `landslide prepare` did not end: it has no {RECORD}; "
+            "run `landslide prepare`"
         )
     try:
         record: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))
@@ -176,15 +190,15 @@ def read_record(folder: Path) -> Mapping[str, Any]:
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(f"{path} is not the record of a training set ({error!r}); prepare it again") from error
     if version != VERSION:
-        raise InputError(f"{path} is of version {version}, this program reads {VERSION}; prepare it again")
+        raise InputError(f"{path} has version {version}, but this program reads version {VERSION}; prepare it again")
     return record
 
 
 def write_record(folder: Path, record: Mapping[str, Any]) -> None:
-    """Write `dataset.json`: from then on there is a training set.
+    """Write `dataset.json`, which completes the training set.
 
     Raises:
-        OutputError: it cannot be written.
+        OutputError: the file cannot be written.
     """
     with atomic(folder / RECORD) as temporary:
         temporary.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
@@ -206,6 +220,12 @@ def write_index(windows: Windows, path: Path) -> None:
 def read_index(path: Path) -> Windows:
     """Read the windows that `write_index` wrote.
 
+    Args:
+        path: the index.
+
+    Returns:
+        The windows.
+
     Raises:
         InputError: the file is missing or damaged, or pyarrow is not installed.
     """
@@ -219,10 +239,13 @@ def read_index(path: Path) -> Windows:
 
 
 def require_pyarrow() -> tuple[Any, Any]:
-    """Return the modules `pyarrow` and `pyarrow.parquet`.
+    """Import pyarrow.
+
+    Returns:
+        The modules `pyarrow` and `pyarrow.parquet`.
 
     Raises:
-        InputError: they are not installed.
+        InputError: pyarrow is not installed.
     """
     try:
         return import_module("pyarrow"), import_module("pyarrow.parquet")

@@ -1,4 +1,4 @@
-"""The training itself: Lightning does the loop, this file says what is kept after each epoch."""
+"""The training. Lightning runs the loop; this module keeps weights, numbers and pictures after each epoch."""
 
 import logging
 import warnings
@@ -26,13 +26,13 @@ log = logging.getLogger(__name__)
 
 Progress = Callable[[str, float], None]
 PICTURED = 8
-"""Validation windows that are drawn after each epoch, always the same."""
+"""Number of validation windows that are drawn after each epoch, always the same ones."""
 
 Tensors = tuple[Tensor, ...] | list[Tensor]
 
 
 def sow(seed: int) -> None:
-    """Set the seed of all chance: of weights, windows and augmentation."""
+    """Set the seed of all random numbers: weights, windows and augmentation."""
     seed_everything(seed, verbose=False)
 
 
@@ -56,14 +56,15 @@ def fit(
         run: folder for checkpoints, `metrics.csv`, curves and pictures.
         device: `auto`, `cpu`, `cuda`; all GPUs of the machine are used.
         workers: processes that read windows.
-        resume: go on after the last epoch that ended.
-        progress: told the epoch, the batch, the loss and the speed.
+        resume: whether to continue after the last finished epoch.
+        progress: called with the epoch, the batch, the loss and the speed.
 
     Returns:
         The rows of `metrics.csv`.
 
     Raises:
-        ModelError: the loss is no longer a number, or the GPU has too little memory.
+        InputError: there are fewer than two windows.
+        ModelError: the loss is not finite, or the GPU has too little memory.
         OutputError: the run folder cannot be written.
     """
     recipe = module.recipe
@@ -72,7 +73,7 @@ def fit(
     batch = min(recipe.batch, len(training))
     sampler = EpochSampler(len(training), recipe.windows_per_epoch, recipe.seed, recipe.window_shift_px)
     if resume:
-        # Worker processes draw the first windows before Lightning tells the sampler the epoch.
+        # Worker processes draw the first windows before Lightning sets the epoch of the sampler.
         sampler.set_epoch(read_state(run / LAST)["epoch"] + 1)
     on_gpu = _on_gpu(device)
     options: dict[str, Any] = {"num_workers": workers, "persistent_workers": workers > 0, "pin_memory": on_gpu}
@@ -80,7 +81,7 @@ def fit(
     titles = plots.window_titles(validation.windows.take(shown))
     callbacks: list[Callback] = []
     if recipe.ema:
-        # By itself it averages where the network is before Lightning moves it to the GPU: on the processor.
+        # Without a device it would average on the processor, where the network is until Lightning moves it to the GPU.
         where = "cuda" if on_gpu else None
         callbacks = [WeightAveraging(device=where, multi_avg_fn=_moving_average(recipe.ema))]
     keeper = _Keeper(run, next(iter(DataLoader(Subset(validation, shown.tolist()), len(shown)))), titles, progress)
@@ -110,12 +111,12 @@ def fit(
 
 
 def _moving_average(decay: float) -> Callable[[Tensors, Tensors, Tensor | int], None]:
-    """Return how a step's weights enter the average; the first steps count for less, as they soon are outdated."""
+    """Return the function that adds the weights of a step to the average. The decay is lower in the first steps."""
 
     def average(averages: Tensors, currents: Tensors, steps: Tensor | int) -> None:
         kept = min(decay, (1 + int(steps)) / (10 + int(steps)))
         if averages[0].is_floating_point():
-            # All at once: a GPU spends more time on being asked than on the sum.
+            # One call for all tensors: on a GPU, calls cost more time than the sum itself.
             torch._foreach_lerp_(averages, currents, 1 - kept)
         else:
             for counted, current in zip(averages, currents, strict=True):
@@ -125,11 +126,11 @@ def _moving_average(decay: float) -> Callable[[Tensors, Tensors, Tensor | int], 
 
 
 def _precision(wanted: str, device: str) -> str:
-    """Return Lightning's name of what to compute in: bfloat16 where asked for, or by itself on a GPU."""
+    """Return the precision by its name in Lightning; `auto` is bfloat16 on a GPU, else float32."""
     if wanted == "auto":
         return "bf16-mixed" if _on_gpu(device) else "32-true"
     if wanted.startswith("bf16") and not _on_gpu(device) and not _has_bfloat16():
-        log.warning("this processor has no instructions for bfloat16, %s would be slow; training in float32", wanted)
+        log.warning("this processor has no instructions for bfloat16, so %s would be slow; training in float32", wanted)
         return "32-true"
     return wanted
 
@@ -139,7 +140,7 @@ def _on_gpu(device: str) -> bool:
 
 
 def _has_bfloat16() -> bool:
-    # Younger than the lower bound of torch; where it is lacking nothing is known, and what was asked for is done.
+    # The oldest supported torch lacks this function. Nothing is known then, and the precision asked for is used.
     capabilities: dict[str, object] = getattr(torch.cpu, "get_capabilities", dict)()
     known = [capabilities[name] for name in ("avx512_bf16", "amx_bf16") if name in capabilities]
     return not known or any(known)
@@ -248,7 +249,7 @@ def _clear_errors(batch: int) -> Iterator[None]:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep Lightning from printing: what the user should know is told by `progress`."""
+    """Stop Lightning from printing; `progress` shows what the user needs."""
     loggers = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric", "pytorch_lightning")]
     levels = [logger.level for logger in loggers]
     for logger in loggers:

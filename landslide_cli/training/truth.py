@@ -1,4 +1,4 @@
-"""The landslides of an inventory, brought to the grid of an event."""
+"""Read the landslides of an inventory in the CRS of an event."""
 
 import hashlib
 import logging
@@ -22,19 +22,19 @@ log = logging.getLogger(__name__)
 
 _DATE = re.compile(r"(\d{4})([-/]?)(\d{2})\2(\d{2})(?!\d)")
 _SHAPEFILE = (".shp", ".shx", ".dbf", ".prj", ".cpg")
-"""The files that together are one Shapefile."""
+"""Suffixes of the files of one Shapefile."""
 
 
 @dataclass(frozen=True, slots=True)
 class Landslides:
-    """The polygons of one event's landslides, and what else the inventory holds."""
+    """The landslides of one event, and counts of the other features of the inventory."""
 
     polygons: tuple[BaseGeometry, ...]
-    """One polygon or multipolygon per landslide, in the CRS asked for."""
+    """One polygon or multipolygon for each landslide, in the CRS that was asked for."""
     other_date: int
     """Landslides of another day."""
     undated: int
-    """Landslides without a date in an inventory that has dates; taken for landslides of the event."""
+    """Landslides without a date in an inventory with dates; they count as landslides of the event."""
     not_polygons: int
     """Points, lines and features without a geometry."""
     mended: int
@@ -52,17 +52,20 @@ def read_landslides(
 ) -> Landslides:
     """Read the landslides of one day from a vector file.
 
-    Without `stated_date`, the date of a landslide is looked for in its attributes; with two of them, such as the
-    first and the last possible day, it spans from one to the other. An inventory without dates is taken as the
-    event's: the paper's assumption (section 3.1).
+    Without `stated_date`, the attributes of a landslide give its date. If two attributes hold dates, such as the first
+    and the last possible day, the landslide is from the days between them. In an inventory without dates, all
+    landslides belong to the event, as the paper assumes (section 3.1).
 
     Args:
         path: any vector file that GDAL reads, also a zipped one.
         crs: the CRS wanted, projected.
         event_date: ISO date of the landslides wanted.
-        layer: the layer to read; all of them where not given.
-        date_attributes: attributes that hold the date, where guessing does not do.
-        stated_date: ISO date of all landslides of the file, whatever its attributes say.
+        layer: the layer to read; None reads all layers.
+        date_attributes: attributes that hold the date; empty: guess them.
+        stated_date: ISO date of all landslides of the file; the attributes are then not read.
+
+    Returns:
+        The landslides.
 
     Raises:
         InputError: the file cannot be read, has no polygon, no CRS, or no landslide of that day; an attribute is
@@ -97,7 +100,7 @@ def read_landslides(
     if not polygons and counts["other_date"]:
         days = sorted(seen_dates)
         raise InputError(
-            f"none of the {counts['other_date']} landslides of {path} is of {event_date}, the day of the event: they "
+            f"none of the {counts['other_date']} landslides of {path} is dated {event_date}, the event date: they "
             f"are dated {' to '.join(dict.fromkeys((days[0], days[-1])))}; give the inventory of this event, "
             f"or --event-date {event_date} if these are its landslides"
         )
@@ -112,7 +115,7 @@ def read_landslides(
 
 
 def checksum(path: Path) -> str:
-    """Return the SHA-256 of a vector file; of all its files where it is a Shapefile or a folder."""
+    """Return the SHA-256 of a vector file; for a Shapefile or a folder, that of all its files."""
     files = [path]
     if path.is_dir():
         files = sorted(file for file in path.rglob("*") if file.is_file())
@@ -147,7 +150,7 @@ def _layers(
 def _date_attributes(
     path: Path, features: Sequence[Any], schema: Mapping[str, str], chosen: Sequence[str]
 ) -> tuple[str, ...]:
-    """Return the attributes that tell when a landslide occurred: named so, or the only one with dates."""
+    """Return the attributes with the date of a landslide, by their names, or because no other attribute has dates."""
     missing = [name for name in chosen if name not in schema]
     if missing:
         raise InputError(f"{path} has no attribute {missing[0]!r} for --date-attribute; it has {', '.join(schema)}")
@@ -159,16 +162,16 @@ def _date_attributes(
         if unreadable is None:
             dated += [name] if values else []
         elif chosen:
-            raise InputError(f"attribute {name} of {path} says {unreadable!r}, which is no date; write YYYY-MM-DD")
+            raise InputError(f"attribute {name} of {path} holds {unreadable!r}, which is not a date; write YYYY-MM-DD")
         else:
-            log.warning("attribute %s of %s is not taken for a date, for it says %r", name, path, unreadable)
+            log.warning("attribute %s of %s is not used as the date, because it holds %r", name, path, unreadable)
     if chosen:
         return tuple(dated)
     of_event = [name for name in dated if "event" in name.lower()] or dated
     if len(of_event) > 1 and of_event is dated:
         raise InputError(
-            f"{path} has more than one attribute with dates ({', '.join(dated)}); say with --date-attribute which one "
-            "tells when a landslide occurred, or with --event-date when all did"
+            f"{path} has more than one attribute with dates ({', '.join(dated)}); name the one with the date "
+            "of the landslide with --date-attribute, or give the date of all with --event-date"
         )
     return tuple(of_event)
 
@@ -179,7 +182,7 @@ def _dates(properties: Mapping[str, Any], attributes: Sequence[str]) -> list[str
 
 
 def _date(value: Any) -> str | None:
-    """Return the ISO date with which a value begins."""
+    """Return the ISO date at the start of a value."""
     found = _DATE.match(str(value).strip())
     try:
         return date(int(found[1]), int(found[3]), int(found[4])).isoformat() if found else None

@@ -1,4 +1,4 @@
-"""What all networks have in common: how they are called, and what they give."""
+"""Base classes of the networks, with their inputs and outputs."""
 
 from abc import ABC, abstractmethod
 from typing import ClassVar
@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 
 class ChangeNetwork(nn.Module, ABC):
-    """Finds landslides in what changed between two images.
+    """Finds landslides in the changes between two images.
 
     The parameters of every network carry the names of the published checkpoints: do not rename attributes.
     """
@@ -29,11 +29,11 @@ class ChangeNetwork(nn.Module, ABC):
 
 
 class TwoClassNetwork(ChangeNetwork):
-    """Scores background and landslide apart; the softmax of the two is the sigmoid of their difference."""
+    """Gives logits of background and landslide. The softmax of the two is the sigmoid of their difference."""
 
     @abstractmethod
     def class_logits(self, pre: Tensor, post: Tensor) -> Tensor:
-        """Return the logits (N, 2, H, W) of background and landslide; for a loss of two classes."""
+        """Return the logits (N, 2, H, W) of background and landslide, for a loss with two classes."""
 
     def forward(self, pre: Tensor, post: Tensor, terrain: Tensor) -> Tensor:  # noqa: ARG002
         """Return the landslide logits; see `ChangeNetwork.forward`."""

@@ -1,4 +1,4 @@
-"""TinyCD: a few stages of a shared encoder, whose mixed maps mask each other (Codegoni et al. 2023)."""
+"""TinyCD: a few stages of a shared encoder; mixed maps of both dates become masks (Codegoni et al. 2023)."""
 
 from collections.abc import Sequence
 from itertools import pairwise
